@@ -16,10 +16,11 @@ internal static class Program
             return CompleteAsync(arguments);
         }
 
-        arguments = startedAs == PluginLine.PluginName ? [MdepCommand.Name, .. arguments] : arguments;
+        var isPlugin = startedAs == PluginLine.PluginName;
+        arguments = isPlugin ? [MdepCommand.Name, .. arguments] : arguments;
         var isRun = arguments is [] or [['-', ..], ..] && arguments is not [("--help" or "-h" or "-?" or "--version"), ..];
         return CommandRunner.RunAsync(
-            CreateRoot(), isRun ? ["run", .. arguments] : arguments, "cluster-operator",
+            CreateRoot(), isRun ? ["run", .. arguments] : arguments, isPlugin ? "kubectl" : "cluster-operator",
             exception => exception is KubernetesException or InvalidOperationException);
     }
 

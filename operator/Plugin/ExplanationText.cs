@@ -9,6 +9,7 @@ internal static class ExplanationText
 {
     private const int MostNodes = 20;
     private const int MostSteps = 20;
+    private const int Width = 120;
 
     public static string Of(Explanation it)
     {
@@ -166,13 +167,24 @@ internal static class ExplanationText
 
     private static void Heading(StringBuilder text, string heading) => text.Append('\n').Append(heading).Append('\n');
 
-    private static void Line(StringBuilder text, int depth, string line) => text.Append(' ', 2 * depth).Append(line).Append('\n');
+    /// <summary>Folds sentences between words; what is folded is indented further.</summary>
+    private static void Line(StringBuilder text, int depth, string line)
+    {
+        var (indent, rest) = (2 * depth, line);
+        while (rest.Length > Width - indent && rest.LastIndexOf(' ', Width - indent) is > 0 and var space)
+        {
+            text.Append(' ', indent).Append(rest.AsSpan(0, space).TrimEnd()).Append('\n');
+            (indent, rest) = (2 * (depth + 1), rest[(space + 1)..].TrimStart());
+        }
+
+        text.Append(' ', indent).Append(rest).Append('\n');
+    }
 
     private static void Indented(StringBuilder text, TextTable table)
     {
         foreach (var line in table.Lines())
         {
-            Line(text, 1, line);
+            text.Append("  ").Append(line).Append('\n');
         }
     }
 }

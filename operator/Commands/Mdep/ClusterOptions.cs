@@ -42,7 +42,7 @@ internal sealed class ClusterOptions
     /// <summary>The deployment that a command is about, with its name completed from the cluster.</summary>
     public Argument<string> DeploymentName()
     {
-        Argument<string> name = new("NAME") { Description = "Name of the ModelDeployment." };
+        Argument<string> name = new("NAME") { Description = "Name of the ModelDeployment.", HelpName = "NAME" };
         name.CompletionSources.Add(context => DeploymentNames.Of(() => Connect(context.ParseResult)));
         return name;
     }

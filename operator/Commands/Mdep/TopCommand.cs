@@ -31,6 +31,9 @@ internal static class TopCommand
         Argument<string?> name = new("NAME")
         {
             Description = "Only this deployment.",
+
+            // Else help would ask the cluster which there are.
+            HelpName = "NAME",
             Arity = ArgumentArity.ZeroOrOne,
         };
         name.CompletionSources.Add(context => DeploymentNames.Of(() => cluster.Connect(context.ParseResult)));
@@ -105,7 +108,7 @@ internal static class TopCommand
         {
             while (true)
             {
-                live.UpdateTarget(new Text(await look()));
+                live.UpdateTarget(new Text(await look()) { Overflow = Overflow.Crop });
                 live.Refresh();
                 await Task.Delay(between, cancellationToken);
             }

@@ -1,7 +1,10 @@
 using System.Diagnostics;
+using System.IO.Pipelines;
+using System.Text;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Cluster.EndToEnd.Tests.Support;
+using Cluster.Operator.Local.Kubelet;
 
 namespace Cluster.EndToEnd.Tests.Local;
 
@@ -40,6 +43,48 @@ public sealed partial class PluginTests(SampleCluster cluster)
         Assert.Equal(Haiku.Text + "\n", once);
         Assert.Equal((0, once), (piped.ExitCode, piped.Output));
         Assert.Equal(once, direct);
+    }
+
+    [Fact]
+    public async Task A_conversation_in_a_terminal_goes_on_after_Ctrl_C()
+    {
+        using CancellationTokenSource late = new(TimeSpan.FromMinutes(2));
+        using var terminal = Terminal.Open();
+        ProcessStartInfo start = new(await NodePackages.KubectlAsync(), ["mdep", "chat", Sample, "--temperature", "0"])
+        {
+            WorkingDirectory = RepositoryRoot.Path,
+        };
+        foreach (var (name, value) in cluster.Environment())
+        {
+            start.Environment[name] = value;
+        }
+
+        using var chat = Process.Start(terminal.Inside(start))!;
+        var prompts = 0;
+        StringBuilder seen = new();
+        Pipe typing = new();
+        var typed = terminal.TypeAsync(typing.Reader.AsStream(), late.Token);
+        var read = terminal.ReadAsync(
+            async bytes =>
+            {
+                seen.Append(Encoding.UTF8.GetString(bytes.Span));
+                if (seen.ToString().EndsWith("> ", StringComparison.Ordinal))
+                {
+                    // Ctrl-C where nothing is being said, and a question; then the end.
+                    var next = prompts++ == 0 ? $"\u0003{Haiku.Prompt}\r" : "/exit\r";
+                    await typing.Writer.WriteAsync(Encoding.UTF8.GetBytes(next), late.Token);
+                }
+            },
+            chat.WaitForExitAsync(late.Token), late.Token);
+        await chat.WaitForExitAsync(late.Token);
+        await read;
+        await typing.Writer.CompleteAsync();
+        await typed;
+
+        var output = seen.ToString().Replace("\r", "", StringComparison.Ordinal);
+        Assert.True(chat.ExitCode == 0, output);
+        Assert.Contains(Haiku.Text, output, StringComparison.Ordinal);
+        Assert.Contains("tokens/s", output, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -167,6 +167,23 @@ public sealed class ExplainerTests
         Assert.Contains("no pod can be made from the spec", ExplanationText.Of(it), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Long_sentences_are_folded_between_words()
+    {
+        var deployment = Given.Deployment(change: spec =>
+        {
+            spec.TensorParallelSize = TensorParallelSize.Auto;
+            spec.Model.Config = PublishedModels.Config("Llama-3.1-70B");
+        });
+
+        var it = await ExplainAsync(deployment, [Given.Node("n1")], []);
+        var lines = ExplanationText.Of(it).Split('\n');
+
+        Assert.All(lines, line => Assert.InRange(line.Length, 0, 120));
+        Assert.Contains(
+            it.Memory!.Message, string.Join(' ', lines.Select(line => line.Trim())), StringComparison.Ordinal);
+    }
+
     /// <summary>As the operator leaves it when all is well.</summary>
     private static ModelDeployment Deployed(int replicas)
     {
