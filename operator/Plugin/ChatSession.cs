@@ -13,7 +13,7 @@ internal sealed class ChatSession(
     Func<IReadOnlyList<ChatMessage>, CancellationToken, IAsyncEnumerable<ChatPiece>> ask, string? system,
     Func<Func<CancellationToken, Task>, Task> interruptible, TimeProvider time)
 {
-    private const string Prompt = "> ";
+    public const string Prompt = "> ";
     private const string Grey = "\e[90m";
     private const string Plain = "\e[0m";
 

@@ -44,7 +44,7 @@ internal static class BenchCommand
             }
             catch (OperationCanceledException) when (signals.Token.IsCancellationRequested)
             {
-                return 130;
+                return Interrupts.ExitCode;
             }
         });
         return command;

@@ -62,6 +62,7 @@ internal static class ChatCommand
                     : throw new CommandFailure("there is no prompt: standard input is empty, and --once is not given");
             }
 
+            interrupts.WhenIdle = () => Console.Out.Write($"\n/exit or Ctrl-D ends\n{ChatSession.Prompt}");
             await Console.Out.WriteLineAsync($"{servers.Model} on {replica}; /exit ends, /reset begins anew, Ctrl-C ends an answer");
             await session.TalkAsync(
                 Console.In, Console.Out,
@@ -71,7 +72,6 @@ internal static class ChatCommand
         return command;
     }
 
-    /// <returns>130 when interrupted, as shells have it.</returns>
     private static async Task<int> OnceAsync(ChatSession session, Interrupts interrupts, string question)
     {
         try
@@ -81,7 +81,7 @@ internal static class ChatCommand
         }
         catch (OperationCanceledException)
         {
-            return 130;
+            return Interrupts.ExitCode;
         }
     }
 }

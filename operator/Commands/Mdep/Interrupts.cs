@@ -2,11 +2,17 @@ using System.Runtime.InteropServices;
 
 namespace Cluster.Operator.Commands.Mdep;
 
-/// <summary>Ctrl-C ends what is being done, and not the program; where nothing is being done, it does nothing.</summary>
+/// <summary>Ctrl-C ends what is being done, and not the program.</summary>
 internal sealed class Interrupts : IDisposable
 {
+    /// <summary>As shells have it: 128 and the number of the signal.</summary>
+    public const int ExitCode = 130;
+
     private readonly PosixSignalRegistration _registration;
     private CancellationTokenSource? _current;
+
+    /// <summary>Called for a Ctrl-C where nothing is being done. By default it ends the program, as without us.</summary>
+    public Action WhenIdle { get; set; } = () => Environment.Exit(ExitCode);
 
     public Interrupts() => _registration = PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle);
 
@@ -32,7 +38,14 @@ internal sealed class Interrupts : IDisposable
         context.Cancel = true;
         try
         {
-            Volatile.Read(ref _current)?.Cancel();
+            if (Volatile.Read(ref _current) is { } current)
+            {
+                current.Cancel();
+            }
+            else
+            {
+                WhenIdle();
+            }
         }
         catch (ObjectDisposedException)
         {

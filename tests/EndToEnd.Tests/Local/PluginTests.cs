@@ -17,6 +17,7 @@ public sealed partial class PluginTests(SampleCluster cluster)
     [Fact]
     public async Task Top_shows_every_replica_with_its_place_and_its_load()
     {
+        await cluster.KubectlOutputAsync("mdep", "chat", Sample, "--once", Haiku.Prompt);
         var table = await cluster.KubectlOutputAsync("mdep", "top", "-A", "-o", "wide");
         var json = JsonNode.Parse(await cluster.KubectlOutputAsync("mdep", "top", Sample, "-o", "json"))!;
 
@@ -30,6 +31,9 @@ public sealed partial class PluginTests(SampleCluster cluster)
             Assert.InRange((double)row["load"]!["kvCacheUsage"]!, 0, 1);
             Assert.Contains((string)row["replica"]!, table, StringComparison.Ordinal);
         });
+        Assert.Contains(
+            rows.Select(row => row!["load"]!),
+            load => (int)load["requests"]! > 0 && (double?)load["meanFirstTokenMilliseconds"] > 0 && load["prefixHitRate"] is not null);
     }
 
     [Fact]
@@ -70,8 +74,8 @@ public sealed partial class PluginTests(SampleCluster cluster)
                 seen.Append(Encoding.UTF8.GetString(bytes.Span));
                 if (seen.ToString().EndsWith("> ", StringComparison.Ordinal))
                 {
-                    // Ctrl-C where nothing is being said, and a question; then the end.
-                    var next = prompts++ == 0 ? $"\u0003{Haiku.Prompt}\r" : "/exit\r";
+                    // Ctrl-C where nothing is being said, a question, and the end.
+                    var next = prompts++ switch { 0 => "\u0003", 1 => $"{Haiku.Prompt}\r", _ => "/exit\r" };
                     await typing.Writer.WriteAsync(Encoding.UTF8.GetBytes(next), late.Token);
                 }
             },
@@ -83,6 +87,7 @@ public sealed partial class PluginTests(SampleCluster cluster)
 
         var output = seen.ToString().Replace("\r", "", StringComparison.Ordinal);
         Assert.True(chat.ExitCode == 0, output);
+        Assert.Contains("/exit or Ctrl-D ends", output, StringComparison.Ordinal);
         Assert.Contains(Haiku.Text, output, StringComparison.Ordinal);
         Assert.Contains("tokens/s", output, StringComparison.Ordinal);
     }
