@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Http.Json;
 using System.Net.ServerSentEvents;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
@@ -120,9 +119,9 @@ internal sealed class ChatClient(HttpClient http, string model, ChatSettings set
             throw new CommandFailure($"{server} streams what is not JSON: {error.Message}", error);
         }
 
-        if (root?["error"] is { } failure)
+        if (root?["error"] is not null)
         {
-            throw new CommandFailure($"{server} ended with an error: {Message(root.ToJsonString()) ?? failure.ToJsonString()}");
+            throw new CommandFailure($"{server} ended with an error: {Message(root.ToJsonString())}");
         }
 
         var delta = (root?["choices"] as JsonArray)?.FirstOrDefault()?["delta"];

@@ -56,7 +56,8 @@ internal sealed class SizeDecider(
         {
             return Undecided(
                 new SizingStatus { OptimizedFor = inputs.OptimizeFor.ToString() }, Shortage.ModelConfigUnknown,
-                $"tensorParallelSize auto cannot be decided: {e.Message}; {e.Remedy}") with { ConfigProblem = e.Message };
+                $"tensorParallelSize auto cannot be decided: {e.Message}; {e.Remedy}") with
+            { ConfigProblem = e.Message };
         }
 
         var found = classes(spec.Gpu, requirements);

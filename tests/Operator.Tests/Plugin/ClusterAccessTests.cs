@@ -1,6 +1,4 @@
 using Cluster.Common;
-using Cluster.Operator.Api;
-using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Plugin;
 using Cluster.Operator.Tests.Kubernetes;
 using k8s.Models;
