@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Completions;
 using System.Text;
 
 namespace Cluster.Operator.Commands.Mdep;
@@ -41,7 +40,7 @@ internal static class PluginLine
         // The words before it decide what may follow; what it begins with is compared here, as kubectl itself would.
         string[] before = [MdepCommand.Name, .. arguments.SkipLast(1)];
         var line = string.Concat(before.Select(text => text.Contains(' ', StringComparison.Ordinal) ? $"\"{text}\" " : $"{text} "));
-        IEnumerable<CompletionItem> items = root.Parse(line).GetCompletions(line.Length);
+        var items = root.Parse(line).GetCompletions(line.Length);
         return [
             .. items.Select(item => item.InsertText ?? item.Label)
                 .Where(text => text.StartsWith(word, StringComparison.Ordinal) && (word.StartsWith('-') || text[0] is not ('-' or '/')))
