@@ -121,14 +121,7 @@ public sealed class ChatTests
 
     private static string Contents(IEnumerable<ChatMessage> messages) => string.Join('|', messages.Select(message => message.Content));
 
-    private static async IAsyncEnumerable<ChatPiece> Pieces(params ChatPiece[] pieces)
-    {
-        foreach (var piece in pieces)
-        {
-            await Task.Yield();
-            yield return piece;
-        }
-    }
+    private static IAsyncEnumerable<ChatPiece> Pieces(params ChatPiece[] pieces) => pieces.ToAsyncEnumerable();
 
     private static async IAsyncEnumerable<ChatPiece> UntilCancelled(
         string text, CancellationTokenSource interrupt, [EnumeratorCancellation] CancellationToken cancellationToken)

@@ -212,7 +212,8 @@ public sealed class GpuPackingTests
         Assert.All(verdicts, verdict => Assert.NotEqual(verdict.Group is null, verdict.Problem is null));
         Assert.All(
             verdicts.Skip(1).Where(verdict => verdict.Group is not null),
-            verdict => Assert.Contains(verdict.Node.Name, packing.Preference(verdicts[0].Group!, verdict.Group!), StringComparison.Ordinal));
+            verdict => Assert.Contains(
+                verdict.Node.Name, packing.Preference(verdicts[0].Group!, verdict.Group!), StringComparison.Ordinal));
     }
 
     private static string? Find(PlanRequest request, GpuLedger ledger) => Text(new GpuPacking(request, ledger).Find());
