@@ -111,7 +111,7 @@ internal static partial class Programs
                 !form.Contains($"[{option} ", StringComparison.Ordinal)).Select(option => $"{option} is not in: {form}");
     }
 
-    [GeneratedRegex("is required| needs |Required command|Required argument missing")]
+    [GeneratedRegex("is required| needs |Required command|Required argument ('[^']+' )?missing")]
     private static partial Regex Missing();
 
     [GeneratedRegex("""
