@@ -8,7 +8,7 @@ namespace Cluster.Operator.Commands.Mdep;
 internal static class DeploymentNames
 {
     /// <summary>Whoever presses the tabulator waits for no longer.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
     /// <returns>None when the cluster cannot be asked: a completion has nobody to complain to.</returns>
     public static IEnumerable<CompletionItem> Of(Func<Connection> connect)
