@@ -262,10 +262,12 @@ internal sealed class ModelSpec
         + "file:// and pvc:// sources, private repositories.")]
     public JsonObject? Config { get; set; }
 
-    public ModelSpec WithoutConfig()
+    public ModelSpec WithoutConfig() => WithConfig(null);
+
+    public ModelSpec WithConfig(JsonObject? config)
     {
         var copy = (ModelSpec)MemberwiseClone();
-        copy.Config = null;
+        copy.Config = config;
         return copy;
     }
 }

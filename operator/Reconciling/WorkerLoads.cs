@@ -1,5 +1,5 @@
-using System.Globalization;
 using Cluster.Common;
+using Cluster.Common.Metrics;
 
 namespace Cluster.Operator.Reconciling;
 
@@ -69,29 +69,15 @@ internal sealed class WorkerLoads(Func<Uri, CancellationToken, Task<string>> rea
         }
     }
 
-    /// <param name="metrics">Prometheus text; a sample is <c>name{labels} value [timestamp]</c>.</param>
+    /// <param name="metrics">Prometheus text.</param>
     private static double? Sum(string metrics)
     {
         double? sum = null;
-        foreach (var line in metrics.AsSpan().EnumerateLines())
+        foreach (var sample in MetricsReader.Read(metrics).Where(s => s.Name is WorkerMetricNames.Running or WorkerMetricNames.Waiting))
         {
-            if (IsLoad(line))
-            {
-                var rest = line[(line.LastIndexOf('}') + 1)..].TrimStart();
-                rest = line.Contains('}') ? rest : rest[(rest.IndexOf(' ') + 1)..];
-                var end = rest.IndexOf(' ');
-                sum = double.TryParse(end < 0 ? rest : rest[..end], NumberStyles.Float, CultureInfo.InvariantCulture, out var value)
-                    ? (sum ?? 0) + value
-                    : sum;
-            }
+            sum = (sum ?? 0) + sample.Value;
         }
 
         return sum;
-    }
-
-    private static bool IsLoad(ReadOnlySpan<char> line)
-    {
-        var end = line.IndexOfAny('{', ' ');
-        return end > 0 && line[..end] is "vllm:num_requests_running" or "vllm:num_requests_waiting";
     }
 }

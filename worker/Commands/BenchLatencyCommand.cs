@@ -1,8 +1,8 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Cluster.Common.Benchmarking;
 using Cluster.Worker.Benchmarking;
-using Cluster.Worker.Benchmarking.Datasets;
 using Cluster.Worker.Compute.Profiling;
 using Cluster.Worker.Models.Sources;
 using Cluster.Worker.Startup;

@@ -36,9 +36,11 @@ internal static class RoomPlan
         new("Operator", "NodeAgent", ["Yaml", "Manifests", "Api", "Kubernetes", "Controller"]),
         new("Operator", "Reconciling", ["Yaml", "Manifests", "Api", "Kubernetes", "Controller", "NodeAgent"]),
         new("Operator", "Gateway", ["Yaml", "Manifests", "Api", "Kubernetes", "Controller", "NodeAgent", "Reconciling"]),
+        new("Operator", "Plugin", ["Yaml", "Manifests", "Api", "Kubernetes", "Controller", "NodeAgent", "Reconciling"]),
         new("Operator", "Local", ["Yaml", "Manifests", "Api", "Kubernetes", "Controller", "NodeAgent", "Reconciling", "Gateway"]),
-        new("Operator", "Commands", [
-            "Yaml", "Manifests", "Api", "Kubernetes", "Controller", "NodeAgent", "Reconciling", "Gateway", "Local"]),
+        new(
+            "Operator", "Commands",
+            ["Yaml", "Manifests", "Api", "Kubernetes", "Controller", "NodeAgent", "Reconciling", "Gateway", "Plugin", "Local"]),
 
         // The program says which exceptions' messages tell users all they need.
         new("Operator", Room.Program, ["Kubernetes", "Commands"]),

@@ -36,6 +36,7 @@ public sealed class WallClockTests
         ["operator/Local/Kubelet/ContainerRunner.cs"] = "finishedAt of a container",
         ["operator/Local/Kubelet/LocalNode.cs"] = "times of a node's conditions",
         ["operator/Local/Kubelet/PodRunner.cs"] = "times of a pod's conditions",
+        ["operator/Plugin/Explainer.cs"] = "for how long a node has been away, by the time in its condition",
         ["operator/Reconciling/GpuMarks.cs"] = "when a GPU was marked, for people",
         ["operator/Reconciling/ModelDeploymentReconciler.cs"] = "times of conditions; a pod's age, which delays one word of the status",
         ["worker/Commands/BenchServeCommand.cs"] = "date of a result",

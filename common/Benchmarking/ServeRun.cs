@@ -1,6 +1,5 @@
-using Cluster.Worker.Benchmarking.Datasets;
 
-namespace Cluster.Worker.Benchmarking.Serving;
+namespace Cluster.Common.Benchmarking;
 
 /// <summary>How far a run has come.</summary>
 internal readonly record struct ServeProgress(int Finished, int Failed, int Total);

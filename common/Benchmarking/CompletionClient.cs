@@ -1,9 +1,9 @@
 using System.Net.Http.Headers;
+using System.Net.Http.Json;
 using System.Net.ServerSentEvents;
 using System.Text.Json;
-using Cluster.Worker.Benchmarking.Datasets;
 
-namespace Cluster.Worker.Benchmarking.Serving;
+namespace Cluster.Common.Benchmarking;
 
 /// <summary>Sends one completion to an OpenAI-compatible server and times the events of its stream. Called by <see cref="ServeRun"/>, many
 /// at once.</summary>

@@ -1,4 +1,4 @@
-namespace Cluster.Worker.Benchmarking.Serving;
+namespace Cluster.Common.Benchmarking;
 
 /// <summary>When requests are sent. Gaps are gamma-distributed with a mean of 1/rate: burstiness 1 is a Poisson process, less is burstier,
 /// more is more even.</summary>

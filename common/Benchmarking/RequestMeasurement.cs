@@ -1,4 +1,4 @@
-namespace Cluster.Worker.Benchmarking.Serving;
+namespace Cluster.Common.Benchmarking;
 
 /// <summary>What a client saw of one request.</summary>
 internal sealed record RequestMeasurement

@@ -1,4 +1,4 @@
-namespace Cluster.Worker.Benchmarking.Serving;
+namespace Cluster.Common.Benchmarking;
 
 /// <summary>The figures of a run by vLLM's definitions; times in milliseconds. Failed requests count as failed only.</summary>
 internal sealed class ServeMetrics

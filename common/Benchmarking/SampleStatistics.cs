@@ -1,4 +1,4 @@
-namespace Cluster.Worker.Benchmarking;
+namespace Cluster.Common.Benchmarking;
 
 /// <summary>Figures of a set of measurements, computed as numpy does so that they compare with vLLM's: percentiles interpolate linearly
 /// between the two nearest ranks, the deviation is that of the whole population. No measurements give zeros, as vLLM prints them.</summary>

@@ -1,9 +1,10 @@
 using System.CommandLine;
 using System.Globalization;
 
-namespace Cluster.Worker.Commands;
+namespace Cluster.Common;
 
-/// <summary>Checks that the options of all commands share. Their errors name the option, the value, and what would be right.</summary>
+/// <summary>Checks that the options of all commands of operator and worker share. Their errors name the option, the value, and what would
+/// be right.</summary>
 internal static class OptionChecks
 {
     /// <summary>An option that takes one of these words, the first by default.</summary>

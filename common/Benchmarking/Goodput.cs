@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Cluster.Worker.Benchmarking.Serving;
+namespace Cluster.Common.Benchmarking;
 
 /// <summary>Service level objectives, milliseconds: a request is good when it keeps them all. Null sets none.</summary>
 internal sealed record Goodput(double? TimeToFirstToken, double? TimePerOutputToken, double? Latency)

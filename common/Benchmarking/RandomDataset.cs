@@ -1,4 +1,4 @@
-namespace Cluster.Worker.Benchmarking.Datasets;
+namespace Cluster.Common.Benchmarking;
 
 /// <summary>Prompts of random ids: every one is different, so the prefix cache finds nothing.</summary>
 /// <param name="vocabulary">Ids to draw from.</param>

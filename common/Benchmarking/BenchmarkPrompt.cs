@@ -1,4 +1,4 @@
-namespace Cluster.Worker.Benchmarking.Datasets;
+namespace Cluster.Common.Benchmarking;
 
 /// <summary>One request of a benchmark.</summary>
 /// <param name="TokenIds">The prompt; ids and not text, so that its length is what the dataset says whatever the tokenizer merges.</param>

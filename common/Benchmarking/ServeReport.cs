@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
 
-namespace Cluster.Worker.Benchmarking.Serving;
+namespace Cluster.Common.Benchmarking;
 
 /// <summary>A run's figures as vLLM prints and saves them, so that scripts which read the one read the other.</summary>
 /// <param name="metrics">Which latencies to show: ttft, tpot, itl, e2el.</param>
