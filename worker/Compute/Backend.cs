@@ -81,6 +81,12 @@ internal abstract class Backend : IDisposable
 
     public abstract EmbeddingTable LoadEmbedding(HostTensor source);
 
+    /// <summary>A matrix <c>[vocabulary, hidden]</c> that tokens are looked up in, and that gives their logits. The default keeps a copy
+    /// for each; a backend that can look rows up in weights for multiplying keeps one.</summary>
+    /// <returns>The table's <see cref="EmbeddingTable.ResidentBytes"/> are 0 where the weights have them.</returns>
+    public virtual (EmbeddingTable Table, LinearWeight Output) LoadTied(string name, HostTensor source) =>
+        (LoadEmbedding(source), LoadLinear(name, [source]));
+
     public abstract RopeTable LoadRope(RopeFrequencies frequencies);
 
     public abstract KvCache AllocateKvCache(KvCacheLayout layout);
