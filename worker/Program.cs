@@ -37,6 +37,7 @@ internal static class Program
             VerifyCommand.Create(),
             BenchCommand.Create(),
             TuneCommand.Create(),
+            SynthesizeCommand.Create(),
             DevicesCommand.Create(),
             KernelsCommand.Create(),
             CollectEnvCommand.Create(),
