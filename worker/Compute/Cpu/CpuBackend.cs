@@ -141,10 +141,10 @@ internal abstract unsafe partial class CpuBackend : Backend
     }
 
     /// <summary>Rows are looked up in the panels.</summary>
-    public override (EmbeddingTable Table, LinearWeight Output) LoadTied(string name, HostTensor source)
+    public override (EmbeddingTable Table, LinearWeight Output) LoadTied(string name, HostTensor source, int firstRow, int rows)
     {
         var output = LoadLinear(name, [source]);
-        return (new PackedEmbeddingTable((PackedWeight)output), output);
+        return (new PackedEmbeddingTable((PackedWeight)output, firstRow, rows), output);
     }
 
     public override RopeTable LoadRope(RopeFrequencies frequencies)
@@ -186,7 +186,7 @@ internal abstract unsafe partial class CpuBackend : Backend
 
     private void Embed(Tensor ids, int firstId, bool isShard, EmbeddingTable table, Tensor output)
     {
-        if (table is PackedEmbeddingTable { Weight: var weight })
+        if (table is PackedEmbeddingTable { Weight: var weight, FirstRow: var firstRow })
         {
             RowRanges<EmbedPackedRows>.Run(Threads, output.Rows, output.Columns, new()
             {
@@ -194,7 +194,8 @@ internal abstract unsafe partial class CpuBackend : Backend
                 Format = weight.Format,
                 PanelBytes = weight.PanelBytes,
                 PanelWidth = weight.PanelWidth,
-                TableRows = weight.OutFeatures,
+                FirstRow = firstRow,
+                TableRows = table.Rows,
                 Ids = CpuBuffer.Integers(ids, output.Rows),
                 Output = CpuBuffer.Floats(output, output.Rows, weight.InFeatures),
                 Columns = weight.InFeatures,

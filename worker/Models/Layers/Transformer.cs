@@ -45,9 +45,9 @@ internal sealed class Transformer
         var (owned, computed) = (shard.Vocabulary.Owned(shard.Rank), shard.Vocabulary.Computed(shard.Rank));
         var isTied = config.TieWordEmbeddings && !(config.UntiedIfStored && weights.Has(names.Output + ".weight"));
         LinearWeight? output = null;
-        if (isTied && owned == computed)
+        if (isTied)
         {
-            (_embedding, output) = weights.Tied(names.Embedding, owned, config.HiddenSize);
+            (_embedding, output) = weights.Tied(names.Embedding, owned, computed, config.HiddenSize);
         }
         else
         {
@@ -67,10 +67,7 @@ internal sealed class Transformer
         }
 
         _finalNorm = new Norm(names.FinalNorm, config, backend, weights);
-        _output = output
-            ?? (isTied
-                ? weights.Matrix(names.Embedding, computed, config.HiddenSize)
-                : weights.Linear(names.Output, computed, config.HiddenSize, config.OutputBias));
+        _output = output ?? weights.Linear(names.Output, computed, config.HiddenSize, config.OutputBias);
         weights.RefuseUnused(name => architecture.IsIgnorable(name, config));
         _activations = Activations.Allocate(backend, shard, maxTokens, maxLogits);
     }

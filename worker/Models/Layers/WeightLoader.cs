@@ -121,19 +121,21 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
         return Loaded(name, backend.LoadLinear(name, weights), weights, null, inFeatures, [new(name, outFeatures)]);
     }
 
-    /// <summary>A table of embeddings whose rows give the logits, too: loaded once where nothing but a place differs.</summary>
+    /// <summary>A table of embeddings whose rows give the logits, too: kept once where the backend can and nothing is quantized.</summary>
+    /// <param name="looked">Rows that the rank looks up.</param>
+    /// <param name="rows">Rows that it computes logits of: those, and maybe others.</param>
     /// <exception cref="CheckpointFormatException">The tensor is missing or has another shape.</exception>
-    public (EmbeddingTable Table, LinearWeight Output) Tied(string name, Slice rows, int columns)
+    public (EmbeddingTable Table, LinearWeight Output) Tied(string name, Slice looked, Slice rows, int columns)
     {
         const string Suffix = ".weight";
         var layer = name.EndsWith(Suffix, StringComparison.Ordinal) ? name[..^Suffix.Length] : name;
         if (Quantization is not null && IsQuantized(new WeightPart(layer, rows)))
         {
-            return (Embedding(name, rows, columns), Matrix(name, rows, columns));
+            return (Embedding(name, looked, columns), Matrix(name, rows, columns));
         }
 
         var host = _tensors.Take(name, rows, columns);
-        var (table, output) = backend.LoadTied(layer, host);
+        var (table, output) = backend.LoadTied(layer, host, looked.First - rows.First, looked.Count);
         GC.KeepAlive(host);
         TableBytes += table.ResidentBytes;
         Account(name, table.ResidentBytes + output.ResidentBytes, columns, [new(name, rows)]);

@@ -13,6 +13,10 @@ internal unsafe struct EmbedPackedRows : IRowBody
     public int PanelWidth;
     public int* Ids;
     public float* Output;
+
+    /// <summary>The matrix's row that the table begins with.</summary>
+    public int FirstRow;
+
     public int TableRows;
     public int Columns;
 
@@ -37,7 +41,8 @@ internal unsafe struct EmbedPackedRows : IRowBody
             throw new ArgumentOutOfRangeException(nameof(id), id, $"the embedding table has {TableRows} rows");
         }
 
-        var lane = (uint*)(Panels + (id / PanelWidth * PanelBytes)) + (id % PanelWidth);
+        var (panel, place) = Math.DivRem(FirstRow + id, PanelWidth);
+        var lane = (uint*)(Panels + (panel * PanelBytes)) + place;
         for (var k = 0; k < Columns; k++)
         {
             if (Format == DType.F32)

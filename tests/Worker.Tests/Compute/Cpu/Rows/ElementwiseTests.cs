@@ -131,8 +131,10 @@ public class ElementwiseTests
         foreach (var width in CpuDevice.Widths)
         {
             using var device = new CpuDevice(width);
-            var (table, output) = device.Backend.LoadTied("embed", source);
+            var (table, output) = device.Backend.LoadTied("embed", source, 0, Rows);
+            var (end, _) = device.Backend.LoadTied("embed", source, 30, Rows - 30);
             var plain = device.Backend.LoadEmbedding(source);
+            var plainEnd = device.Backend.LoadEmbedding(source.RowRange(30, Rows - 30));
             var matrix = device.Backend.LoadLinear("matrix", [source]);
             var chosen = device.Integers(ids.Length, 1, ids);
             var (tied, apart) = (device.Empty(ids.Length, Columns), device.Empty(ids.Length, Columns));
@@ -140,9 +142,10 @@ public class ElementwiseTests
             device.Backend.Embed(chosen, plain, apart);
             Assert.Equal(device.Read(apart), device.Read(tied));
 
-            device.Backend.EmbedShard(chosen, 30, table, tied);
-            device.Backend.EmbedShard(chosen, 30, plain, apart);
+            device.Backend.EmbedShard(chosen, 30, end, tied);
+            device.Backend.EmbedShard(chosen, 30, plainEnd, apart);
             Assert.Equal(device.Read(apart), device.Read(tied));
+            device.Backend.Embed(chosen, plain, apart);
 
             var (first, second) = (device.Empty(ids.Length, Rows), device.Empty(ids.Length, Rows));
             device.Backend.Linear(apart, output, first);
@@ -168,7 +171,7 @@ public class ElementwiseTests
         using var device = new CpuDevice(VectorWidth.Bits256, threads: 2);
         var table = device.Backend.LoadEmbedding(HostTensors.Of("embed", DType.F32, new float[12], 4, 3));
         var ids = device.Integers(1, 1, 4);
-        var (tied, _) = device.Backend.LoadTied("embed", HostTensors.Of("embed", DType.F32, new float[12], 4, 3));
+        var (tied, _) = device.Backend.LoadTied("embed", HostTensors.Of("embed", DType.F32, new float[12], 4, 3), 0, 4);
         Assert.Throws<ArgumentOutOfRangeException>(() => device.Backend.Embed(ids, table, device.Empty(1, 3)));
         Assert.Throws<ArgumentOutOfRangeException>(() => device.Backend.Embed(ids, tied, device.Empty(1, 3)));
         Assert.Throws<ArgumentOutOfRangeException>(() => device.Backend.GatherRows(device.Empty(4, 3), ids, device.Empty(1, 3)));
