@@ -38,6 +38,7 @@ internal static class Program
             BenchCommand.Create(),
             TuneCommand.Create(),
             FetchCommand.Create(),
+            SynthesizeCommand.Create(),
             DevicesCommand.Create(),
             KernelsCommand.Create(),
             CollectEnvCommand.Create(),

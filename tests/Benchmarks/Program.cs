@@ -1,4 +1,5 @@
 using System.Globalization;
+using Cluster.Benchmarks.Compare;
 using Cluster.Benchmarks.Gateway;
 using Cluster.Benchmarks.OpenCl;
 using Cluster.Benchmarks.Scale;
@@ -6,7 +7,7 @@ using Cluster.Benchmarks.Scale;
 namespace Cluster.Benchmarks;
 
 /// <summary>Measurements that are too slow or too noisy for tests: <c>dotnet run --project tests/Benchmarks -c Release -- kernels</c>,
-/// <c>opencl</c>, <c>engine</c>, <c>sampling</c>, <c>collectives</c>, <c>tp</c>, <c>gateway</c>, <c>routing</c> or
+/// <c>compare</c>, <c>opencl</c>, <c>engine</c>, <c>sampling</c>, <c>collectives</c>, <c>tp</c>, <c>gateway</c>, <c>routing</c> or
 /// <c>operator</c>.</summary>
 internal static class Program
 {
@@ -20,6 +21,8 @@ internal static class Program
             case ["kernels", "--threads", var count] when int.TryParse(count, out var threads) && threads > 0:
                 KernelBenchmark.Run(threads);
                 return 0;
+            case ["compare", .. var rest]:
+                return await Compare.CompareOptions.Command(CompareRun.RunAsync).Parse(rest).InvokeAsync();
             case ["opencl"]:
                 return OpenClBenchmark.Run();
             case ["engine"]:
@@ -62,8 +65,9 @@ internal static class Program
                 return 0;
             default:
                 Console.Error.WriteLine(
-                    "usage: kernels [--threads N] | opencl | engine [--threads N] | sampling | collectives [--ranks N] | "
-                    + "tp [--model MODEL] | gateway | routing [--replicas N] | operator [--nodes N,N,…]");
+                    "usage: kernels [--threads N] | compare [--rows ID,…] [--runs N] [--threads N] [--work DIR] [--out FILE] | opencl | "
+                    + "engine [--threads N] | sampling | collectives [--ranks N] | tp [--model MODEL] | gateway | "
+                    + "routing [--replicas N] | operator [--nodes N,N,…]");
                 return 2;
         }
     }
