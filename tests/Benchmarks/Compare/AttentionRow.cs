@@ -1,3 +1,4 @@
+using Cluster.Common.Benchmarking;
 using Cluster.Worker.Benchmarking;
 using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Cpu;
