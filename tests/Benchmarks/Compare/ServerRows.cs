@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
-using Cluster.Worker.Benchmarking.Datasets;
-using Cluster.Worker.Benchmarking.Serving;
+using Cluster.Common.Benchmarking;
 using Cluster.Worker.Models.Checkpoints;
 using Cluster.Worker.Models.Checkpoints.Gguf;
 using Cluster.Worker.Models.Sources;
