@@ -150,7 +150,7 @@ internal unsafe struct GemmJob<V, TSimd, TFormat> : IParallelBody
                     if (widen)
                     {
                         Widen(w, pairs, widened);
-                        MultiplyTiles<F32Panel>(firstTile, endTile, firstPair, pairs, panel, (byte*)widened, (byte*)widened, results);
+                        MultiplyTiles<NearPanel>(firstTile, endTile, firstPair, pairs, panel, (byte*)widened, (byte*)widened, results);
                         continue;
                     }
 

@@ -490,6 +490,11 @@ internal static unsafe class GemmKernels<V, TSimd, TFormat>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Read(byte* pair)
     {
+        if (!TFormat.IsFar)
+        {
+            return;
+        }
+
         Prefetch.Read(pair);
         if (PairBytes > LineBytes)
         {
@@ -507,6 +512,11 @@ internal static unsafe class GemmKernels<V, TSimd, TFormat>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void ReadOnce(byte* pair)
     {
+        if (!TFormat.IsFar)
+        {
+            return;
+        }
+
         Prefetch.ReadOnce(pair);
         if (PairBytes > LineBytes)
         {

@@ -16,6 +16,8 @@ internal unsafe struct QuantizedGemmJob<V, TSimd, TCodes> : IParallelBody
     /// <summary>Pairs of k that are decoded at a time for one or two rows: two panels of them fit L1.</summary>
     private const int PairsForOneTile = 32;
 
+    private const int LineBytes = 64;
+
     private static int PanelWidth => GemmJob<V, TSimd, F32Panel>.PanelWidth;
 
     /// <summary>Tasks, inputs and results; its panels are not used.</summary>
@@ -88,7 +90,7 @@ internal unsafe struct QuantizedGemmJob<V, TSimd, TCodes> : IParallelBody
                     nextResult += GemmJob<V, TSimd, F32Panel>.PanelResults;
                 }
 
-                GemmJob<V, TSimd, F32Panel>.MultiplyPanelPair<F32Panel>(
+                GemmJob<V, TSimd, F32Panel>.MultiplyPanelPair<NearPanel>(
                     rows, x, (byte*)decoded, (byte*)next, pairs, start, nextStart, firstPair == 0 ? 0 : PanelWidth, result, nextResult);
             }
         }
@@ -108,7 +110,7 @@ internal unsafe struct QuantizedGemmJob<V, TSimd, TCodes> : IParallelBody
                 {
                     var pairs = Math.Min(blockPairs, sweepEnd - firstPair);
                     Decode(panel, firstPair, pairs, decoded);
-                    Product.MultiplyTiles<F32Panel>(
+                    Product.MultiplyTiles<NearPanel>(
                         firstTile, endTile, firstPair, pairs, panel, (byte*)decoded, (byte*)decoded,
                         scratch + (panel - firstPanel) * GemmJob<V, TSimd, F32Panel>.PanelResults);
                 }
@@ -116,9 +118,18 @@ internal unsafe struct QuantizedGemmJob<V, TSimd, TCodes> : IParallelBody
         }
     }
 
+    /// <summary>Decodes a block of a panel, and asks for the codes of the next.</summary>
     private readonly void Decode(int panel, int firstPair, int pairs, float* target)
     {
         var table = Panels + panel * PanelBytes;
-        TCodes.Decode<V, TSimd>(table, (uint*)(table + TableBytes), Groups, 2 * firstPair, 2 * pairs, target);
+        var codes = table + TableBytes;
+        var blockBytes = (PanelBytes - TableBytes) * pairs / Product.Pairs;
+        var next = codes + (PanelBytes - TableBytes) * (firstPair + pairs) / Product.Pairs;
+        for (long ahead = 0; ahead < blockBytes; ahead += LineBytes)
+        {
+            Prefetch.Read(next + ahead);
+        }
+
+        TCodes.Decode<V, TSimd>(table, (uint*)codes, Groups, 2 * firstPair, 2 * pairs, target);
     }
 }
