@@ -108,6 +108,13 @@ internal sealed class ModelDeployment : IKubernetesObject<V1ObjectMeta>
         return scaled;
     }
 
+    /// <summary>The same deployment with the number of replicas that it shall have now: with <c>spec.autoscaling</c> the one that the
+    /// status tells, within its bounds.</summary>
+    public ModelDeployment Scaled() =>
+        Spec.Autoscaling is { } scaling
+            ? Scaled(Math.Min(Math.Max(Status?.DesiredReplicas ?? 0, scaling.Least()), scaling.MaxReplicas))
+            : this;
+
     /// <summary>The same deployment with a number for <c>tensorParallelSize: auto</c>: what pods are made from.</summary>
     public ModelDeployment Sized(int degree)
     {

@@ -34,7 +34,7 @@ internal sealed class Explainer(IModelConfigs configs, TimeProvider time)
     public async Task<Explanation> ExplainAsync(
         ClusterView view, IReadOnlyCollection<string> changes, CancellationToken cancellationToken)
     {
-        var deployment = view.Deployment;
+        var deployment = view.Deployment.Scaled();
         GpuLedger ledger = new(view.Nodes, view.Pods.Select(pod => Replica.Of(pod)));
         List<Replica> owned = [
             .. view.Pods.Select(pod => Replica.Of(pod)).Where(pod => pod.OwnerUid == deployment.Metadata.Uid)
@@ -58,7 +58,7 @@ internal sealed class Explainer(IModelConfigs configs, TimeProvider time)
             {
                 Invalid = invalid.Message,
                 Pods = [.. owned.Select(pod => Tell(pod, ledger, why: []))],
-                WhatIf = await WhatIfAsync(deployment, null, owned, ledger, changes, cancellationToken),
+                WhatIf = await WhatIfAsync(view.Deployment, null, owned, ledger, changes, cancellationToken),
             };
         }
 
@@ -70,7 +70,7 @@ internal sealed class Explainer(IModelConfigs configs, TimeProvider time)
                 Memory = question.Memory,
                 Pods = [.. owned.Select(pod => Tell(pod, ledger, why: []))],
                 Missing = Lacking(deployment.Spec.Replicas - owned.Count(IsActive), undecided),
-                WhatIf = await WhatIfAsync(deployment, question, owned, ledger, changes, cancellationToken),
+                WhatIf = await WhatIfAsync(view.Deployment, question, owned, ledger, changes, cancellationToken),
             };
         }
 
@@ -86,7 +86,7 @@ internal sealed class Explainer(IModelConfigs configs, TimeProvider time)
             Nodes = request.IsPinned ? Nodes(request, ledger, staying, view.Pods) : [],
             WouldFit = request.IsPinned ? [.. WouldFit(request, owned, ledger, question.Sizing)] : [],
             Next = [.. plan.Actions.Select(Describe)],
-            WhatIf = await WhatIfAsync(deployment, question, owned, ledger, changes, cancellationToken),
+            WhatIf = await WhatIfAsync(view.Deployment, question, owned, ledger, changes, cancellationToken),
         };
     }
 
@@ -324,13 +324,14 @@ internal sealed class Explainer(IModelConfigs configs, TimeProvider time)
         try
         {
             (changed, changes) = WhatIf.Apply(deployment, assignments);
+            changed = changed.Scaled();
             var sameModel = changed.Spec.Model.Source == deployment.Spec.Model.Source;
             question = await AskAsync(
                 changed, changed.Spec.Model.Config ?? (sameModel ? deployment.Spec.Model.Config : null), ledger, cancellationToken);
         }
         catch (Exception refused) when (refused is ManifestException or InvalidModelDeploymentException)
         {
-            return new WhatIfAccount(changes, refused.Message, false, deployment.Spec.Replicas, null, 0, [], null, null, []);
+            return new WhatIfAccount(changes, refused.Message, false, deployment.Scaled().Spec.Replicas, null, 0, [], null, null, []);
         }
 
         if (question.Request is not { } request)

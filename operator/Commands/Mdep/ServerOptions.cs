@@ -79,7 +79,7 @@ internal sealed class ServerOptions
                 .. pods.Where(pod => ReplicaHttp.IsServing(pod) && (wanted is null || pod.Metadata.Name == wanted))];
             return ready.Count == 0
                 ? throw new CommandFailure(
-                    $"no replica of {name} is ready ({deployment.Spec.Replicas} wanted); kubectl mdep explain {name} says why")
+                    $"no replica of {name} is ready ({deployment.Scaled().Spec.Replicas} wanted); kubectl mdep explain {name} says why")
                 : new Servers(
                     ReplicaHttp.ServedName(deployment), connection,
                     [.. ready.Select(pod => new Server(
