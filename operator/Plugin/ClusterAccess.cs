@@ -76,13 +76,13 @@ internal sealed class ClusterAccess(KubernetesClient client)
             AccessRule.Of<V1Pod>(@namespace))).Items;
 
     /// <summary>Deployment, nodes and all pods, as far as the operator's caches keep them.</summary>
-    public async Task<ClusterView> ViewAsync(string @namespace, string name, CancellationToken cancellationToken)
+    public async Task<LiveCluster> ViewAsync(string @namespace, string name, CancellationToken cancellationToken)
     {
         var deployment = await DeploymentAsync(@namespace, name, cancellationToken);
         var cached = new Selection(CachedFieldsOnly: true);
         var nodes = await AskAsync(() => client.ListAsync<V1Node>(null, cached, cancellationToken), AccessRule.Of<V1Node>(null));
         var pods = await AskAsync(() => client.ListAsync<V1Pod>(null, cached, cancellationToken), AccessRule.Of<V1Pod>(null));
-        return new ClusterView(deployment, nodes.Items, pods.Items);
+        return new LiveCluster(deployment, nodes.Items, pods.Items);
     }
 
     /// <exception cref="CommandFailure">403: the message names the missing rule.</exception>

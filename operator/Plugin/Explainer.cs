@@ -12,7 +12,7 @@ namespace Cluster.Operator.Plugin;
 /// <param name="Deployment">With defaults.</param>
 /// <param name="Nodes">All of the cluster.</param>
 /// <param name="Pods">All of the cluster: any of them may hold GPUs.</param>
-internal sealed record ClusterView(ModelDeployment Deployment, IReadOnlyList<V1Node> Nodes, IReadOnlyList<V1Pod> Pods);
+internal sealed record LiveCluster(ModelDeployment Deployment, IReadOnlyList<V1Node> Nodes, IReadOnlyList<V1Pod> Pods);
 
 /// <summary>Asks the operator's own <see cref="Planner"/>, <see cref="GpuPacking"/> and <see cref="SizeDecider"/> what they think of the
 /// cluster as it is, and gathers their answers. Called by <c>kubectl mdep explain</c>; no I/O but what <paramref name="configs"/>
@@ -32,7 +32,7 @@ internal sealed class Explainer(IModelConfigs configs, TimeProvider time)
     /// <param name="changes">As <see cref="WhatIf.Apply"/> takes them; empty for none.</param>
     /// <exception cref="Cluster.Common.CommandFailure">A change names no field.</exception>
     public async Task<Explanation> ExplainAsync(
-        ClusterView view, IReadOnlyCollection<string> changes, CancellationToken cancellationToken)
+        LiveCluster view, IReadOnlyCollection<string> changes, CancellationToken cancellationToken)
     {
         var deployment = view.Deployment.Scaled();
         GpuLedger ledger = new(view.Nodes, view.Pods.Select(pod => Replica.Of(pod)));

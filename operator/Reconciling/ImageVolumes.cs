@@ -24,8 +24,8 @@ internal static partial class ImageVolumes
             ? $"kubelet {version} mounts no images: oci:// needs 1.{FirstMinor}"
             : null;
 
-    /// <summary>What to add to the API server's refusal of a pod: one that does not know the field drops it, and then finds a volume without
-    /// any.</summary>
+    /// <summary>What to add to the API server's refusal of a pod: one that does not know the field drops it, and then finds a volume
+    /// without any.</summary>
     /// <returns>Empty for other refusals.</returns>
     public static string Explain(string refusal, JsonObject podSpec) =>
         AreIn(podSpec) && refusal.Contains("must specify a volume type", StringComparison.Ordinal)

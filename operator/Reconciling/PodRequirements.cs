@@ -7,8 +7,8 @@ using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
 
-/// <summary>What a pod asks of its node: selector, required node affinity, tolerations, volumes of images. Because the operator chooses the node
-/// together with the GPUs, it has to judge these as the scheduler would. No I/O.</summary>
+/// <summary>What a pod asks of its node: selector, required node affinity, tolerations, volumes of images. Because the operator chooses the
+/// node together with the GPUs, it has to judge these as the scheduler would. No I/O.</summary>
 internal sealed class PodRequirements
 {
     /// <summary>What the admission plugin DefaultTolerationSeconds adds.</summary>

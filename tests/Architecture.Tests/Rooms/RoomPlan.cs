@@ -13,7 +13,7 @@ internal static class RoomPlan
         new("Worker", "Compute", ["Draws"]),
         new("Worker", "Tokenization", []),
         new("Worker", "Protos", []),
-        new("Worker", "Models", ["Draws", "Compute"]),
+        new("Worker", "Models", ["Draws", "Compute", "Tokenization"]),
         new("Worker", "Engine", ["Draws", "Models", "Tokenization"]),
         new("Worker", "Serving", ["Engine", "Tokenization", "Protos"]),
         new("Worker", "Benchmarking", ["Compute", "Models", "Engine", "Tokenization"]),

@@ -200,6 +200,6 @@ public sealed class ExplainerTests
             UpdatedReplicas = pods.Count(pod => Replica.Of(pod).OwnerUid == deployment.Metadata.Uid),
         };
         return new Explainer(new NoModelConfigs(), _time).ExplainAsync(
-            new ClusterView(ModelDeploymentDefaults.Apply(deployment), nodes, pods), changes, TestContext.Current.CancellationToken);
+            new LiveCluster(ModelDeploymentDefaults.Apply(deployment), nodes, pods), changes, TestContext.Current.CancellationToken);
     }
 }

@@ -41,7 +41,8 @@ public sealed class AutoscaledDeploymentTests
         await _cluster.Finish();
         Assert.Equal(4, _cluster.Replicas().Count);
         Assert.Equal(1, _cluster.Deployment().Spec.Replicas);
-        Assert.DoesNotContain(_cluster.Server.Calls, call => call is "patch/scale ModelDeployment haiku" or "replace ModelDeployment haiku");
+        Assert.DoesNotContain(
+            _cluster.Server.Calls, call => call is "patch/scale ModelDeployment haiku" or "replace ModelDeployment haiku");
     }
 
     [Fact]

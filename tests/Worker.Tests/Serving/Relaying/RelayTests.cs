@@ -121,7 +121,8 @@ public sealed class RelayTests(RelayFixture replicas) : IClassFixture<RelayFixtu
         using var response = await replicas.First.Http.Client.PostAsync(path, content);
         var text = await response.Content.ReadAsStringAsync();
 
-        Assert.All(text.Split("\n\n", StringSplitOptions.RemoveEmptyEntries), one => Assert.StartsWith("data: ", one, StringComparison.Ordinal));
+        Assert.All(
+            text.Split("\n\n", StringSplitOptions.RemoveEmptyEntries), one => Assert.StartsWith("data: ", one, StringComparison.Ordinal));
     }
 
     [Fact]

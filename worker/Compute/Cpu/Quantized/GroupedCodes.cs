@@ -108,17 +108,22 @@ internal readonly unsafe struct GroupedCodes<TBits, TTable> : IPanelCodes
                 a = TSimd.MultiplyAdd(x1, TSimd.Multiply(TSimd.Subtract(TSimd.BiasedCodes(words, TBits.Count, mask), z0), s0), a);
                 b = TSimd.MultiplyAdd(x1, TSimd.Multiply(TSimd.Subtract(TSimd.BiasedCodes(words + lanes, TBits.Count, mask), z1), s1), b);
                 c = TSimd.MultiplyAdd(x1, TSimd.Multiply(TSimd.Subtract(TSimd.BiasedCodes(nextWords, TBits.Count, mask), y0), t0), c);
-                d = TSimd.MultiplyAdd(x1, TSimd.Multiply(TSimd.Subtract(TSimd.BiasedCodes(nextWords + lanes, TBits.Count, mask), y1), t1), d);
+                d = TSimd.MultiplyAdd(
+                    x1, TSimd.Multiply(TSimd.Subtract(TSimd.BiasedCodes(nextWords + lanes, TBits.Count, mask), y1), t1), d);
                 var x2 = TSimd.Create(x[k + 2]);
                 a = TSimd.MultiplyAdd(x2, TSimd.Multiply(TSimd.Subtract(TSimd.BiasedCodes(words, 2 * TBits.Count, mask), z0), s0), a);
-                b = TSimd.MultiplyAdd(x2, TSimd.Multiply(TSimd.Subtract(TSimd.BiasedCodes(words + lanes, 2 * TBits.Count, mask), z1), s1), b);
+                b = TSimd.MultiplyAdd(
+                    x2, TSimd.Multiply(TSimd.Subtract(TSimd.BiasedCodes(words + lanes, 2 * TBits.Count, mask), z1), s1), b);
                 c = TSimd.MultiplyAdd(x2, TSimd.Multiply(TSimd.Subtract(TSimd.BiasedCodes(nextWords, 2 * TBits.Count, mask), y0), t0), c);
-                d = TSimd.MultiplyAdd(x2, TSimd.Multiply(TSimd.Subtract(TSimd.BiasedCodes(nextWords + lanes, 2 * TBits.Count, mask), y1), t1), d);
+                d = TSimd.MultiplyAdd(
+                    x2, TSimd.Multiply(TSimd.Subtract(TSimd.BiasedCodes(nextWords + lanes, 2 * TBits.Count, mask), y1), t1), d);
                 var x3 = TSimd.Create(x[k + 3]);
                 a = TSimd.MultiplyAdd(x3, TSimd.Multiply(TSimd.Subtract(TSimd.BiasedCodes(words, 3 * TBits.Count, mask), z0), s0), a);
-                b = TSimd.MultiplyAdd(x3, TSimd.Multiply(TSimd.Subtract(TSimd.BiasedCodes(words + lanes, 3 * TBits.Count, mask), z1), s1), b);
+                b = TSimd.MultiplyAdd(
+                    x3, TSimd.Multiply(TSimd.Subtract(TSimd.BiasedCodes(words + lanes, 3 * TBits.Count, mask), z1), s1), b);
                 c = TSimd.MultiplyAdd(x3, TSimd.Multiply(TSimd.Subtract(TSimd.BiasedCodes(nextWords, 3 * TBits.Count, mask), y0), t0), c);
-                d = TSimd.MultiplyAdd(x3, TSimd.Multiply(TSimd.Subtract(TSimd.BiasedCodes(nextWords + lanes, 3 * TBits.Count, mask), y1), t1), d);
+                d = TSimd.MultiplyAdd(
+                    x3, TSimd.Multiply(TSimd.Subtract(TSimd.BiasedCodes(nextWords + lanes, 3 * TBits.Count, mask), y1), t1), d);
                 if (TBits.Count == 4)
                 {
                     x0 = TSimd.Create(x[k + 4]);

@@ -15,7 +15,8 @@ internal readonly struct RowRanges<TBody>(int rows, int rowsPerTask, TBody body)
     public static void Run(WorkerThreads threads, int rows, int elementsPerRow, TBody body)
     {
         var rowsPerTask = Math.Max(1, ElementsPerTask / Math.Max(1, elementsPerRow));
-        threads.Run((rows + rowsPerTask - 1) / rowsPerTask, OperationsPerElement * rows * elementsPerRow, new RowRanges<TBody>(rows, rowsPerTask, body));
+        threads.Run(
+            (rows + rowsPerTask - 1) / rowsPerTask, OperationsPerElement * rows * elementsPerRow, new RowRanges<TBody>(rows, rowsPerTask, body));
     }
 
     public void Execute(int task, int worker)
