@@ -11,8 +11,8 @@ namespace Cluster.Operator.Reconciling;
 
 /// <summary>What the operator would create for a deployment that has no pods yet. Called by the <c>render</c> command; decides
 /// with the same <see cref="Planner"/> and builds with the same builders as the operator. No I/O.</summary>
-/// <param name="Objects">Services, PodDisruptionBudget, ServiceAccount, ResourceClaimTemplate, Secret and pods, without ownerReferences: only
-/// a cluster knows the owner's uid.</param>
+/// <param name="Objects">Services, PodDisruptionBudget, ServiceAccount, ResourceClaimTemplate, Secret and pods, without ownerReferences:
+/// only a cluster knows the owner's uid.</param>
 /// <param name="Problem">Why it is not all that was asked for; null when it is.</param>
 internal sealed record Rendering(IReadOnlyList<JsonObject> Objects, string? Problem)
 {

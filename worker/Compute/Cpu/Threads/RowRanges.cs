@@ -16,7 +16,8 @@ internal readonly struct RowRanges<TBody>(int rows, int rowsPerTask, TBody body)
     {
         var rowsPerTask = Math.Max(1, ElementsPerTask / Math.Max(1, elementsPerRow));
         threads.Run(
-            (rows + rowsPerTask - 1) / rowsPerTask, OperationsPerElement * rows * elementsPerRow, new RowRanges<TBody>(rows, rowsPerTask, body));
+            (rows + rowsPerTask - 1) / rowsPerTask, OperationsPerElement * rows * elementsPerRow,
+            new RowRanges<TBody>(rows, rowsPerTask, body));
     }
 
     public void Execute(int task, int worker)
