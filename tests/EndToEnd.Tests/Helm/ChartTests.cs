@@ -145,7 +145,7 @@ public sealed class ChartTests
         Assert.Equal(
             "test-cluster-gateway", (string?)objects.OfKind("HorizontalPodAutoscaler").Single()["spec"]!["scaleTargetRef"]!["name"]);
         var plain = await Chart.RenderAsync("defaults");
-        Assert.Equal(2, (int)plain.DeploymentOf("gateway")["spec"]!["replicas"]!);
+        Assert.Equal(2, (long)plain.DeploymentOf("gateway")["spec"]!["replicas"]!);
         Assert.Empty(plain.OfKind("HorizontalPodAutoscaler"));
     }
 

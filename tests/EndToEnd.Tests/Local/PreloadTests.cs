@@ -64,18 +64,25 @@ public sealed class PreloadTests : IDisposable
         return await LocalOperator.StartAsync(untilReady: false, "-f", manifest, "--gateway-port", "0");
     }
 
-    private static async Task<JsonNode> StatusAsync(LocalOperator local) =>
-        JsonNode.Parse(await KubectlAsync(local, "get", "mdep", "-o", "json"))!["items"]!.AsArray().FirstOrDefault()?["status"]
-        ?? new JsonObject();
+    /// <summary>Empty as long as the cluster does not know the kind, or the deployment.</summary>
+    private static async Task<JsonNode> StatusAsync(LocalOperator local)
+    {
+        var result = await RunAsync(local, "get", "mdep", "-o", "json");
+        return (result.ExitCode == 0 ? JsonNode.Parse(result.Output)!["items"]!.AsArray().FirstOrDefault()?["status"] : null)
+            ?? new JsonObject();
+    }
 
     private static string? Condition(JsonNode status, string type, string field) =>
         (string?)(status["conditions"] as JsonArray ?? []).FirstOrDefault(c => (string?)c!["type"] == type)?[field];
 
     private static async Task<string> KubectlAsync(LocalOperator local, params string[] arguments)
     {
-        var result = await CommandLine.RunAsync(
-            await NodePackages.KubectlAsync(), arguments, new Dictionary<string, string> { ["KUBECONFIG"] = local.Kubeconfig });
+        var result = await RunAsync(local, arguments);
         Assert.True(result.ExitCode == 0, result.All);
         return result.Output;
     }
+
+    private static async Task<CommandResult> RunAsync(LocalOperator local, params string[] arguments) =>
+        await CommandLine.RunAsync(
+            await NodePackages.KubectlAsync(), arguments, new Dictionary<string, string> { ["KUBECONFIG"] = local.Kubeconfig });
 }
