@@ -92,7 +92,11 @@ internal static partial class Kubectl
             return null;
         }
 
-        string[] arguments = [.. one.Arguments.Select(word => Samples.Contains(word) ? Running : word)];
+        // A command of the plugin may be called as a sample is.
+        string[] arguments =
+        [
+            .. one.Arguments.Select((word, place) => Samples.Contains(word) && !(IsPlugin(one) && place == 1) ? Running : word),
+        ];
         if (IsPlugin(one))
         {
             // An address is nobody's here, a conversation needs a person, and what follows does not end.
