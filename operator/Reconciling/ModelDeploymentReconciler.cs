@@ -321,7 +321,8 @@ internal sealed class ModelDeploymentReconciler(
         var cacheStay = caches is { Refused: not null } ? NextLook.ShortageRecheck : TimeSpan.Zero;
         return Later.Find(
             deployment, prepared.Plan, request.NodeLoss, [failedStay, refusedStay, unwritten, foreignStay, cacheStay])
-            with { Problem = problem };
+            with
+        { Problem = problem };
     }
 
     /// <summary>Keeps the GPUs of pods that compute wrong results from being given to others. Comes before those are deleted.</summary>

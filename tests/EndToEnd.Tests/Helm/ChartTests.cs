@@ -224,12 +224,12 @@ public sealed class ChartTests
         // Workers are no part of the release.
         static (string Name, JsonObject? Selector) Selector(JsonObject one) => (
             one["kind"]!.ToString() + (one.NameOf() == "test-cluster-workers" ? " of workers" : ""), one["kind"]!.GetValue<string>() switch
-        {
-            "Service" => one["spec"]!["selector"],
-            "NetworkPolicy" => one["spec"]!["podSelector"]!["matchLabels"],
-            "PodDisruptionBudget" => one["spec"]!["selector"]!["matchLabels"],
-            _ => null,
-        } as JsonObject);
+            {
+                "Service" => one["spec"]!["selector"],
+                "NetworkPolicy" => one["spec"]!["podSelector"]!["matchLabels"],
+                "PodDisruptionBudget" => one["spec"]!["selector"]!["matchLabels"],
+                _ => null,
+            } as JsonObject);
     }
 
     [Fact]

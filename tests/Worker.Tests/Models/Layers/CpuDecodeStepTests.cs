@@ -8,7 +8,10 @@ public sealed class CpuDecodeStepTests
 {
     private static readonly ModelRunnerOptions Options = new()
     {
-        MaxBatchedTokens = 64, MaxSequences = 4, MaxModelLength = 200, KvCacheBytes = 64 << 20,
+        MaxBatchedTokens = 64,
+        MaxSequences = 4,
+        MaxModelLength = 200,
+        KvCacheBytes = 64 << 20,
     };
 
     public static TheoryData<string> Names => [.. ForwardPassTests.Names.Select(row => row.Data),
