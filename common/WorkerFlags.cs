@@ -30,8 +30,8 @@ internal static class WorkerFlags
 
     public static WorkerFlag Model { get; } = new(
         "--model", FlagValue.Text, "spec.model.source",
-        "Folder of a Hugging Face checkpoint, hf://org/name@revision or org/name (downloaded from the hub), or synthetic:llama-135m / "
-        + "-160m / -1b / -8b / -70b (random weights in true shapes, for benchmarks).")
+        "Folder of a Hugging Face checkpoint, hf://org/name@revision or org/name (downloaded from the hub), or synthetic:NAME "
+        + "(random weights in true shapes, for benchmarks; an unknown NAME lists those there are).")
     { ValueName = "MODEL", OtherNames = ["--model-id"] };
 
     public static WorkerFlag ServedModelName { get; } = new(

@@ -37,6 +37,8 @@ internal static class Program
             VerifyCommand.Create(),
             BenchCommand.Create(),
             TuneCommand.Create(),
+            FetchCommand.Create(),
+            SynthesizeCommand.Create(),
             DevicesCommand.Create(),
             KernelsCommand.Create(),
             CollectEnvCommand.Create(),

@@ -57,7 +57,7 @@ internal static class CrdDocument
         },
         ["additionalPrinterColumns"] = new JsonArray(
             Column("Ready", "integer", ".status.readyReplicas", "Replicas that answer requests."),
-            Column("Desired", "integer", ".spec.replicas", "Desired number of replicas."),
+            Column("Desired", "integer", ".status.desiredReplicas", "Replicas that are wanted, by the spec or by autoscaling."),
             Column("Model", "string", ".spec.model.source", "Where the checkpoint comes from."),
             Column("TP", "integer", ".status.tensorParallelSize", "GPUs per replica."),
             Column("Served-As", "string", ".spec.model.servedName", "Name the API answers to; the object's name where empty.", wide: true),
@@ -65,6 +65,8 @@ internal static class CrdDocument
             Column("gRPC", "string", ".status.endpoints.grpc", "gRPC endpoint.", wide: true),
             Column("Progress", "string", ".status.conditions[?(@.type==\"Progressing\")].reason",
                 "What the operator is doing or waiting for."),
+            Column("Autoscaling", "string", ".status.conditions[?(@.type==\"Autoscaling\")].message",
+                "Why there are as many replicas as there are.", wide: true),
             Column("Degraded", "string", ".status.conditions[?(@.type==\"Degraded\")].reason", "Why the deployment is degraded.",
                 wide: true),
             Column("Age", "date", ".metadata.creationTimestamp", "Time since creation.")),

@@ -13,6 +13,9 @@ internal static class EnvironmentValidator
         "NVIDIA_VISIBLE_DEVICES",
     };
 
+    private const string OfGateway =
+        "lets whoever knows it pass for the gateway; the operator sets it when it has a master key (--gateway-key-file)";
+
     public static void Validate(JsonArray environment, string path, List<ValidationError> errors)
     {
         HashSet<string> seen = new(StringComparer.Ordinal);
@@ -28,6 +31,11 @@ internal static class EnvironmentValidator
             if (Reserved.Contains(name))
             {
                 errors.Add(new($"{at}.name", ValidationReason.Forbidden, $"{name} {Chosen}"));
+            }
+
+            if (name == GatewayKey.Variable)
+            {
+                errors.Add(new($"{at}.name", ValidationReason.Forbidden, $"{name} {OfGateway}"));
             }
 
             if (!seen.Add(name))

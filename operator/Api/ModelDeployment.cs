@@ -37,6 +37,9 @@ internal static class ApiNames
     /// <summary>Pod annotation: node the GPUs are booked on, set before the scheduler binds the pod.</summary>
     public const string GpuNodeAnnotation = Group + "/gpu-node";
 
+    /// <summary>Pod annotation: tells which key the pod's workers know the gateway by, and nothing of the key.</summary>
+    public const string GatewayKeyAnnotation = Group + "/gateway-key-id";
+
     /// <summary>Node annotation, written by the node agent: JSON array of <see cref="GpuDevice"/>.</summary>
     public const string NodeGpusAnnotation = Group + "/gpus";
 }
@@ -97,6 +100,21 @@ internal sealed class ModelDeployment : IKubernetesObject<V1ObjectMeta>
     [Schema("Observed state. Written by the operator only.")]
     public ModelDeploymentStatus? Status { get; set; }
 
+    /// <summary>The same deployment with the number of replicas that was chosen for <c>spec.autoscaling</c>.</summary>
+    public ModelDeployment Scaled(int replicas)
+    {
+        var scaled = (ModelDeployment)MemberwiseClone();
+        scaled.Spec = Spec.Scaled(replicas);
+        return scaled;
+    }
+
+    /// <summary>The same deployment with the number of replicas that it shall have now: with <c>spec.autoscaling</c> the one that the
+    /// status tells, within its bounds.</summary>
+    public ModelDeployment Scaled() =>
+        Spec.Autoscaling is { } scaling
+            ? Scaled(Math.Min(Math.Max(Status?.DesiredReplicas ?? 0, scaling.Least()), scaling.MaxReplicas))
+            : this;
+
     /// <summary>The same deployment with a number for <c>tensorParallelSize: auto</c>: what pods are made from.</summary>
     public ModelDeployment Sized(int degree)
     {
@@ -115,6 +133,10 @@ internal sealed class ModelDeployment : IKubernetesObject<V1ObjectMeta>
     + "self.engine.speculative.model.startsWith('hf://'))",
     "model.cache keeps what is downloaded from the hub and needs an hf:// source")]
 [SchemaRule(
+    "!has(self.model.preload) || !self.model.preload || ['hf://', 'oci://'].exists(scheme, self.model.source.startsWith(scheme) || "
+    + "(has(self.engine) && has(self.engine.speculative) && self.engine.speculative.model.startsWith(scheme)))",
+    "model.preload downloads what is not there yet and needs an hf:// or oci:// source")]
+[SchemaRule(
     "!has(self.tuning) || !has(self.tuning.ncclMinNChannels) || type(self.tuning.ncclMinNChannels) != int || "
     + "self.tuning.ncclMinNChannels <= 64 || (has(self.tensorParallelSize) && (type(self.tensorParallelSize) != int || "
     + "self.tensorParallelSize >= 8))",
@@ -129,6 +151,10 @@ internal sealed class ModelDeployment : IKubernetesObject<V1ObjectMeta>
     "!has(self.gpu) || !has(self.gpu.allocation) || self.gpu.allocation != 'ResourceClaim' || !has(self.tensorParallelSize) || "
     + "type(self.tensorParallelSize) == int",
     "tensorParallelSize auto is chosen by the nodes' GPUs; with gpu.allocation ResourceClaim only the scheduler knows them: give a number")]
+[SchemaRule(
+    "!has(self.autoscaling) || !has(self.replicas) || self.replicas == 1",
+    "with autoscaling the operator chooses the number of replicas between minReplicas and maxReplicas: leave replicas out, and let no "
+    + "HorizontalPodAutoscaler set it")]
 internal sealed class ModelDeploymentSpec
 {
     /// <summary>The status names every pod, and etcd takes no object beyond 1.5 MiB.</summary>
@@ -137,8 +163,18 @@ internal sealed class ModelDeploymentSpec
     [Schema("The model.", Required = true)]
     public ModelSpec Model { get; set; } = new();
 
-    [Schema("Number of worker pods. Also set by `kubectl scale` and autoscalers.", Default = 1, Minimum = 0, Maximum = MostReplicas)]
+    [Schema(
+        "Number of worker pods. Also set by `kubectl scale` and a HorizontalPodAutoscaler. Not to be given beside autoscaling.",
+        Default = 1, Minimum = 0, Maximum = MostReplicas)]
     public int Replicas { get; set; } = 1;
+
+    [Schema(
+        "Lets the operator choose the number of worker pods by the requests that gateways have queued and running; replicas is left out "
+        + "then. The number is in status.desiredReplicas.")]
+    public AutoscalingSpec? Autoscaling { get; set; }
+
+    [Schema("How the gateway shares requests among deployments of one served name.")]
+    public RoutingSpec? Routing { get; set; }
 
     /// <summary>GPUs per replica.</summary>
     [Schema(
@@ -178,6 +214,14 @@ internal sealed class ModelDeploymentSpec
         + "is called `worker`.")]
     public JsonObject? PodTemplate { get; set; }
 
+    /// <summary>The spec with a number in place of what chooses one.</summary>
+    public ModelDeploymentSpec Scaled(int replicas)
+    {
+        var scaled = (ModelDeploymentSpec)MemberwiseClone();
+        (scaled.Replicas, scaled.Autoscaling) = (replicas, null);
+        return scaled;
+    }
+
     /// <summary>The spec with a number for <c>auto</c>, and without what only <c>auto</c> reads.</summary>
     public ModelDeploymentSpec Sized(int degree)
     {
@@ -189,9 +233,11 @@ internal sealed class ModelDeploymentSpec
 
 internal sealed class ModelSpec
 {
-    /// <summary><c>hf://org/name@revision</c>, <c>pvc://claim/path</c> or <c>file:///path</c> (a folder on every GPU node).</summary>
+    /// <summary><c>hf://org/name@revision</c>, <c>oci://registry/image</c>, <c>pvc://claim/path</c> or <c>file:///path</c> (a folder on
+    /// every GPU node).</summary>
     [Schema(
-        "Where the checkpoint comes from: hf://org/name or hf://org/name@revision (Hugging Face hub), pvc://claim/path (a volume claim "
+        "Where the checkpoint comes from: hf://org/name or hf://org/name@revision (Hugging Face hub), oci://registry/image:tag or "
+        + "oci://registry/image@sha256:digest (an OCI image or artifact, mounted as an image volume), pvc://claim/path (a volume claim "
         + "in this namespace) or file:///path (a folder on every GPU node).",
         Required = true, MaxLength = 1024, Pattern = ModelSource.Pattern)]
     public string Source { get; set; } = "";
@@ -211,16 +257,24 @@ internal sealed class ModelSpec
         MaxLength = 1024, Pattern = ModelSource.FolderPattern)]
     public string? Cache { get; set; }
 
+    [Schema(
+        "Fill the cache of every node that pods may go to, or the claim that they share, before pods are made or replaced there: a pod on "
+        + "each downloads the model, or has the kubelet pull its image. For hf:// sources with a cache that outlives pods, and oci:// "
+        + "sources. Progress is in status.preload. Default: false.")]
+    public bool? Preload { get; set; }
+
     /// <summary>For <c>tensorParallelSize: auto</c> of a checkpoint that the operator cannot look into.</summary>
     [Schema(
         "The checkpoint's config.json (JSON is YAML: paste it), for tensorParallelSize auto where the operator cannot read it itself: "
         + "file:// and pvc:// sources, private repositories.")]
     public JsonObject? Config { get; set; }
 
-    public ModelSpec WithoutConfig()
+    public ModelSpec WithoutConfig() => WithConfig(null);
+
+    public ModelSpec WithConfig(JsonObject? config)
     {
         var copy = (ModelSpec)MemberwiseClone();
-        copy.Config = null;
+        copy.Config = config;
         return copy;
     }
 }
@@ -232,89 +286,6 @@ internal sealed class SecretKeyRef
 
     [Schema("Key in the Secret's data.", Required = true, MaxLength = 253, Pattern = "^[-._a-zA-Z0-9]+$")]
     public string Key { get; set; } = "";
-}
-
-[JsonConverter(typeof(JsonStringEnumConverter<GpuAllocation>))]
-internal enum GpuAllocation
-{
-    /// <summary>The operator chooses the GPUs and pins the pod to them.</summary>
-    Pinned,
-
-    /// <summary>The kubelet's device plugin chooses.</summary>
-    DevicePlugin,
-
-    /// <summary>The scheduler and a DRA driver choose.</summary>
-    ResourceClaim,
-}
-
-[JsonConverter(typeof(JsonStringEnumConverter<DeviceAccess>))]
-internal enum DeviceAccess
-{
-    /// <summary>The container is privileged, and sees all devices of its node.</summary>
-    Privileged,
-
-    /// <summary>AMD's container runtime opens the chosen ones.</summary>
-    RuntimeClass,
-
-    /// <summary>The kubelet opens the chosen ones, which the node agent offers it one by one.</summary>
-    Plugin,
-}
-
-[JsonConverter(typeof(JsonStringEnumConverter<GpuPlacementPolicy>))]
-internal enum GpuPlacementPolicy
-{
-    /// <summary>Best fit: large groups of GPUs stay whole for the replicas that need them.</summary>
-    Pack,
-
-    /// <summary>Replicas of one deployment go to different nodes while there are any.</summary>
-    Spread,
-}
-
-[SchemaRule(
-    "!has(self.allocation) || self.allocation == 'Pinned' || !has(self.deviceAccess)",
-    "deviceAccess applies to allocation Pinned only; otherwise the kubelet opens the devices")]
-[SchemaRule(
-    "!has(self.allocation) || self.allocation == 'Pinned' || !has(self.requireSameHive)",
-    "requireSameHive applies to allocation Pinned only; otherwise the kubelet or a DRA driver chooses the GPUs")]
-[SchemaRule(
-    "!has(self.allocation) || self.allocation == 'Pinned' || !has(self.placement)",
-    "placement applies to allocation Pinned only; otherwise the scheduler chooses the node (use "
-    + "podTemplate.spec.topologySpreadConstraints)")]
-[SchemaRule(
-    "!has(self.allocation) || self.allocation != 'ResourceClaim' || !has(self.resourceName) || self.resourceName == 'amd.com/gpu'",
-    "resourceName is a device plugin's resource; with ResourceClaim GPUs are claimed by device class")]
-internal sealed class GpuSpec
-{
-    public const string DefaultResourceName = "amd.com/gpu";
-
-    [Schema(
-        "Who chooses the GPUs of a pod. Pinned: the operator, by ROCR_VISIBLE_DEVICES. DevicePlugin: the kubelet, by a resource request. "
-        + "ResourceClaim: the scheduler and AMD's DRA driver (Kubernetes 1.34 or newer), by a claim of the device class gpu.amd.com.",
-        Default = GpuAllocation.Pinned, Immutable = true)]
-    public GpuAllocation Allocation { get; set; } = GpuAllocation.Pinned;
-
-    [Schema(
-        "Resource of the device plugin: requested by pods with DevicePlugin; with Pinned, nodes that offer it are refused, because "
-        + "kubelet and operator would book the same GPUs twice.",
-        Default = DefaultResourceName, MaxLength = 253,
-        Pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$")]
-    public string ResourceName { get; set; } = DefaultResourceName;
-
-    [Schema(
-        "How a pinned pod may open its devices. Default: Privileged. RuntimeClass: AMD's container runtime opens exactly the chosen ones. "
-        + "Plugin: the kubelet does, to which the node agent offers each GPU as a resource; such pods need no privilege.")]
-    public DeviceAccess DeviceAccess { get; set; } = DeviceAccess.Privileged;
-
-    [Schema("Place a replica only on GPUs that are joined by one XGMI hive. Default: true.")]
-    public bool RequireSameHive { get; set; } = true;
-
-    [Schema(
-        "Which node to choose of those that fit. Default: Pack, where the fewest GPUs are left over. Spread: where this deployment has "
-        + "the fewest replicas, so that losing a node costs the fewest.")]
-    public GpuPlacementPolicy Placement { get; set; } = GpuPlacementPolicy.Pack;
-
-    [Schema("Labels a node must have.")]
-    public Dictionary<string, string>? NodeSelector { get; set; }
 }
 
 /// <summary>Engine settings; names and meanings are the worker's flags. Null leaves the worker's default.</summary>

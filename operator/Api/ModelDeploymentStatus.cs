@@ -5,6 +5,9 @@ internal sealed class ModelDeploymentStatus
     [Schema("The metadata.generation that this status is about.")]
     public long? ObservedGeneration { get; set; }
 
+    [Schema("Pods that are wanted: spec.replicas, or what was chosen for spec.autoscaling.")]
+    public int DesiredReplicas { get; set; }
+
     [Schema("Pods that exist.")]
     public int Replicas { get; set; }
 
@@ -20,10 +23,18 @@ internal sealed class ModelDeploymentStatus
     [Schema("How tensorParallelSize auto was decided.")]
     public SizingStatus? Sizing { get; set; }
 
+    [Schema("What was decided for spec.autoscaling.")]
+    public AutoscalingStatus? Autoscaling { get; set; }
+
+    [Schema("How far each node's cache is with spec.model.preload.", ListMapKey = "node")]
+    public List<PreloadStatus>? Preload { get; set; }
+
     [Schema("Label selector of the pods, for autoscalers.")]
     public string? Selector { get; set; }
 
-    [Schema("Ready, Progressing, Degraded, GpusAllocated and NodeTuned.", ListMapKey = "type")]
+    [Schema(
+        "Ready, Progressing, Degraded, GpusAllocated, NodeTuned; Autoscaling with spec.autoscaling, Preloaded with spec.model.preload.",
+        ListMapKey = "type")]
     public List<Condition>? Conditions { get; set; }
 
     [Schema("Which pod runs where, on which GPUs.")]
@@ -31,6 +42,14 @@ internal sealed class ModelDeploymentStatus
 
     [Schema("Where the model can be reached.")]
     public Endpoints? Endpoints { get; set; }
+
+    /// <summary>The same status with another number of replicas in it.</summary>
+    public ModelDeploymentStatus With(AutoscalingStatus autoscaling)
+    {
+        var changed = (ModelDeploymentStatus)MemberwiseClone();
+        (changed.Autoscaling, changed.DesiredReplicas) = (autoscaling, autoscaling.DesiredReplicas);
+        return changed;
+    }
 
     /// <summary>The same status with another decision in it.</summary>
     public ModelDeploymentStatus With(SizingStatus sizing)

@@ -26,6 +26,7 @@ internal static partial class ModelDeploymentValidator
         var spec = deployment.Spec;
         CheckName(deployment.Metadata.Name, errors);
         CheckSources(spec, errors);
+        AutoscalingValidator.Validate(spec, errors);
         CheckSize(spec, errors);
         CheckGpu(spec, errors);
         CheckEngine(spec.Engine, errors);
@@ -60,7 +61,8 @@ internal static partial class ModelDeploymentValidator
         if (spec.Model.Source.Length == 0)
         {
             errors.Add(
-                new("spec.model.source", ValidationReason.Required, "a model is needed: hf://org/name, pvc://claim/path or file:///path"));
+                new("spec.model.source", ValidationReason.Required,
+                    "a model is needed: hf://org/name, oci://registry/image, pvc://claim/path or file:///path"));
         }
         else if (!ModelSource.TryParse(spec.Model.Source, out _, out var problem))
         {
@@ -80,6 +82,12 @@ internal static partial class ModelDeploymentValidator
                 $"'{token.Name}' is a Hugging Face token, but '{spec.Model.Source}' does not come from the hub"));
         }
 
+        if (spec.Model.Preload == true && !usesHub && !IsImage(spec.Model.Source) && !IsImage(spec.Engine.Speculative?.Model))
+        {
+            errors.Add(new("spec.model.preload", ValidationReason.Forbidden,
+                $"downloads what is not there yet, and '{spec.Model.Source}' is: it needs an hf:// or oci:// source"));
+        }
+
         if (spec.Model.Cache is { } cache)
         {
             CheckCache(cache, usesHub, spec.Model.Source, errors);
@@ -89,13 +97,15 @@ internal static partial class ModelDeploymentValidator
     /// <summary>Whether it means to name a repository of the hub, if only a wrong one.</summary>
     private static bool IsHub(string? source) => source?.StartsWith("hf://", StringComparison.Ordinal) == true;
 
+    private static bool IsImage(string? source) => source?.StartsWith("oci://", StringComparison.Ordinal) == true;
+
     private static void CheckCache(string cache, bool usesHub, string source, List<ValidationError> errors)
     {
         if (!ModelSource.TryParse(cache, out var folder, out var problem))
         {
             errors.Add(new("spec.model.cache", ValidationReason.Invalid, problem));
         }
-        else if (folder is ModelSource.Hf)
+        else if (folder is ModelSource.Hf or ModelSource.Oci)
         {
             errors.Add(
                 new("spec.model.cache", ValidationReason.Invalid, $"'{cache}' is no folder; expected pvc://claim/path or file:///path"));

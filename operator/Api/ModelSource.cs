@@ -4,8 +4,8 @@ using Cluster.Common;
 
 namespace Cluster.Operator.Api;
 
-/// <summary>Where a checkpoint comes from, taken apart: <c>hf://org/name@revision</c>, <c>pvc://claim/path</c> or
-/// <c>file:///path</c>.</summary>
+/// <summary>Where a checkpoint comes from, taken apart: <c>hf://org/name@revision</c>, <c>oci://registry/image:tag</c>,
+/// <c>pvc://claim/path</c> or <c>file:///path</c>.</summary>
 internal abstract partial record ModelSource
 {
     /// <summary>The schema's pattern. <see cref="TryParse"/> is stricter where a regular expression would become unreadable.</summary>
@@ -18,7 +18,9 @@ internal abstract partial record ModelSource
     public const string FolderPattern = @"^(pvc://[a-z0-9][-a-z0-9.]*(/[^\s]*)?|file:///[^\s]+)$";
 
     private const string Forms =
-        @"hf://[A-Za-z0-9][-A-Za-z0-9._]*/[A-Za-z0-9][-A-Za-z0-9._]*(@[A-Za-z0-9][-A-Za-z0-9._/]*)?|pvc://[a-z0-9][-a-z0-9.]*(/[^\s]*)?|file:///[^\s]+";
+        @"hf://[A-Za-z0-9][-A-Za-z0-9._]*/[A-Za-z0-9][-A-Za-z0-9._]*(@[A-Za-z0-9][-A-Za-z0-9._/]*)?|"
+        + @"oci://[A-Za-z0-9][-A-Za-z0-9.:]*/[a-z0-9][-a-z0-9._/]*(:[A-Za-z0-9_][-A-Za-z0-9_.]*)?(@sha256:[0-9a-f]{64})?|"
+        + @"pvc://[a-z0-9][-a-z0-9.]*(/[^\s]*)?|file:///[^\s]+";
 
     private const int MaxLength = 1024;
 
@@ -32,6 +34,24 @@ internal abstract partial record ModelSource
     internal sealed record Hf(string Repository, string Revision) : ModelSource
     {
         public override string ToString() => $"hf://{Repository}@{Revision}";
+    }
+
+    /// <summary>An OCI image or artifact whose files are the checkpoint.</summary>
+    /// <param name="Reference"><c>registry/image</c> with a tag, a digest, both or neither.</param>
+    internal sealed record Oci(string Reference) : ModelSource
+    {
+        /// <summary>The last part of its path, without tag and digest.</summary>
+        public string Name
+        {
+            get
+            {
+                var path = Reference.Split('@')[0];
+                var last = path[(path.LastIndexOf('/') + 1)..];
+                return last.Split(':')[0];
+            }
+        }
+
+        public override string ToString() => $"oci://{Reference}";
     }
 
     /// <summary>A folder on a persistent volume claim of the deployment's namespace.</summary>
@@ -64,6 +84,13 @@ internal abstract partial record ModelSource
         else if (text.StartsWith("hf://", StringComparison.Ordinal))
         {
             source = ParseHf(text, ref problem);
+        }
+        else if (text.StartsWith("oci://", StringComparison.Ordinal))
+        {
+            source = OciForm().IsMatch(text) ? new Oci(text["oci://".Length..]) : null;
+            problem = source is null
+                ? Wrong(text, "names no image with its registry (lower case; a digest is sha256: and 64 digits)")
+                : null;
         }
         else if (text.StartsWith("pvc://", StringComparison.Ordinal))
         {
@@ -143,11 +170,18 @@ internal abstract partial record ModelSource
     private static bool HasTraversal(string path) => path.Split('/').Any(part => part is "" or "." or "..");
 
     private static string Wrong(string? text, string problem)
-        => $"'{text}' {problem}; expected hf://org/name, hf://org/name@revision, pvc://claim/path or file:///path";
+        => $"'{text}' {problem}; expected hf://org/name, hf://org/name@revision, oci://registry/image:tag, pvc://claim/path or "
+            + "file:///path";
 
     [GeneratedRegex(
         @"^hf://(?<repository>[A-Za-z0-9][-A-Za-z0-9._]*/[A-Za-z0-9][-A-Za-z0-9._]*)(@(?<revision>[A-Za-z0-9][-A-Za-z0-9._/]*))?\z")]
     private static partial Regex HfForm();
+
+    // github.com/distribution/reference: a domain, path components, a tag and a digest.
+    [GeneratedRegex(
+        @"^oci://[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)+"
+        + @"(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?(@sha256:[0-9a-f]{64})?\z")]
+    private static partial Regex OciForm();
 
     [GeneratedRegex(@"^pvc://(?<claim>[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)(/(?<path>.*))?\z")]
     private static partial Regex PvcForm();

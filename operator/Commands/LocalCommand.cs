@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Cluster.Common;
+using Cluster.Operator.Gateway;
 using Cluster.Operator.Local;
 using Cluster.Operator.Manifests;
 using Cluster.Operator.Yaml;
@@ -46,6 +47,13 @@ internal static class LocalCommand
             Description = "Port of the API server on 127.0.0.1; 0 takes a free one.",
             HelpName = "PORT"
         };
+        var gateway = new Option<int?>("--gateway-port")
+        {
+            Description =
+                $"Port of the gateway on 127.0.0.1; 0 takes a free one. Default: {GatewayOptions.DefaultPort}, or a free one where that is "
+                + "taken.",
+            HelpName = "PORT"
+        };
         var worker = new Option<string?>("--worker")
         {
             Description = "Worker executable. Default: the one built with this operator.",
@@ -72,7 +80,7 @@ internal static class LocalCommand
                     $"--device {token.Value}: must be {string.Join(", ", DeviceNames.All.SkipLast(1))} or {DeviceNames.All[^1]}");
             }
         });
-        var once = new Option<bool>("--once") { Description = "Ask every replica one prompt, print the answers, stop and exit 0." };
+        var once = new Option<bool>("--once") { Description = "Ask every replica and the gateway one prompt, print the answers, stop and exit 0." };
         var prompt = new Option<string>("--prompt")
         {
             Description = "The prompt of --once and of the printed commands.",
@@ -91,7 +99,7 @@ internal static class LocalCommand
         var command = new Command(
             "local", "Runs a whole cluster on this machine: API server, node, operator and workers. Ctrl-C stops everything.")
         {
-            files, gpus, models, port, worker, host, device, once, prompt, timeout, hosts, verbose,
+            files, gpus, models, port, gateway, worker, host, device, once, prompt, timeout, hosts, verbose,
         };
         configs.AddTo(command);
         policy.AddTo(command, withPrefixes: false);
@@ -105,6 +113,7 @@ internal static class LocalCommand
                 PodPrivileges = policy.Privileges(arguments),
                 AllowedHosts = arguments.GetValue(hosts) ?? [],
                 ApiPort = arguments.GetValue(port),
+                GatewayPort = arguments.GetValue(gateway),
                 Worker = arguments.GetValue(worker),
                 WorkerHost = arguments.GetValue(host) ?? HostOfEnvironment(),
                 Device = arguments.GetValue(device),
@@ -125,7 +134,7 @@ internal static class LocalCommand
         using var logging = LoggerFactory.Create(
             builder => builder.SetMinimumLevel(level).AddSimpleConsole(format => format.SingleLine = true));
         await using var cluster = await LocalCluster.StartAsync(options(logging), signals.Token);
-        LocalConsole.Welcome(console, cluster);
+        LocalConsole.Welcome(console, cluster, manifests, prompt);
         var exitCode = 0;
         try
         {
@@ -144,7 +153,7 @@ internal static class LocalCommand
             var ready = watcher.WaitAsync(deployments, once, signals.Token);
             exitCode = once is null
                 ? await FollowAsync(console, cluster, ready, prompt, signals.Token)
-                : await OneShot.RunAsync(console, await ready, deployments, prompt, signals.Token);
+                : await OneShot.RunAsync(console, await ready, cluster.Gateway.HttpAddress, deployments, prompt, signals.Token);
         }
         catch (OperationCanceledException) when (signals.Token.IsCancellationRequested)
         {
@@ -163,7 +172,7 @@ internal static class LocalCommand
         if (replicas.Count > 0)
         {
             LocalConsole.Table(console, replicas);
-            LocalConsole.Commands(console, replicas[0], prompt);
+            LocalConsole.Commands(console, cluster.Gateway, replicas[0].ServedName, prompt);
         }
 
         console.MarkupLine("[grey]Ctrl-C ends the cluster.[/]");

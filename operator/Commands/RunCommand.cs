@@ -4,6 +4,7 @@ using Cluster.Common.Metrics;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
+using Cluster.Operator.Reconciling.Autoscaling;
 
 namespace Cluster.Operator.Commands;
 
@@ -44,6 +45,35 @@ internal static class RunCommand
                 result.AddError($"--workers {count}: must be at least 1");
             }
         });
+        var gateways = new Option<string[]>("--gateway-url")
+        {
+            Description =
+                "Base address of a gateway's metrics port, where the operator reads demand for spec.autoscaling. Can be repeated. Default: "
+                + "the pods of the operator's own namespace with the label app.kubernetes.io/component=gateway.",
+            HelpName = "URL"
+        };
+        var gatewayPort = new Option<int>("--gateway-metrics-port")
+        {
+            Description = "Metrics port of gateways that are pods.",
+            DefaultValueFactory = _ => GatewayAccess.DefaultPort,
+            HelpName = "PORT"
+        };
+        gatewayPort.Validators.Add(result =>
+        {
+            if (result.Tokens.Count == 1
+                && int.TryParse(result.Tokens[0].Value, out var number)
+                && number is not (>= 1 and <= ushort.MaxValue))
+            {
+                result.AddError($"--gateway-metrics-port {number}: must be 1 to {ushort.MaxValue}");
+            }
+        });
+        gateways.Validators.Add(result =>
+        {
+            if (result.Tokens.FirstOrDefault(t => !IsHttp(t.Value)) is { } wrong)
+            {
+                result.AddError($"--gateway-url {wrong.Value}: must be an address such as http://127.0.0.1:8081");
+            }
+        });
         var elect = new Option<bool>("--leader-elect")
         {
             Description = "Of several operators let one act, by a Lease.",
@@ -69,7 +99,7 @@ internal static class RunCommand
         var hosts = HostCheck.Option();
         var command = new Command("run", "Runs the operator against a cluster until it is told to stop.")
         {
-            kubeconfig, context, watched, workers, elect, electNamespace, port, host, hosts,
+            kubeconfig, context, watched, workers, gateways, gatewayPort, elect, electNamespace, port, host, hosts,
         };
         worker.AddTo(command);
         configs.AddTo(command);
@@ -80,9 +110,25 @@ internal static class RunCommand
             var configuration = ClientConfiguration.Load(arguments.GetValue(kubeconfig), arguments.GetValue(context));
             var metrics = new MetricsRegistry();
             using var client = KubernetesClient.Create(configuration, observe: new RestClientMetrics(metrics).Observe);
+            var pods = worker.Read(arguments);
+            var urls = arguments.GetValue(gateways) ?? [];
+            if (urls.Length > 0 && pods.GatewayMasterKey is null)
+            {
+                throw new CommandFailure(
+                    "--gateway-url needs --gateway-key-file: gateways tell their demand to whoever has the master key");
+            }
+
             var options = new OperatorOptions
             {
-                Worker = worker.Read(arguments),
+                Worker = pods,
+                Gateways = pods.GatewayMasterKey is { } key
+                    ? new GatewayAccess(key)
+                    {
+                        Urls = [.. urls.Select(url => new Uri(url))],
+                        Namespace = configuration.Namespace,
+                        Port = arguments.GetValue(gatewayPort),
+                    }
+                    : null,
                 ModelConfigs = configs.Read(arguments),
                 Namespace = arguments.GetValue(watched),
                 Workers = arguments.GetValue(workers),
@@ -114,4 +160,6 @@ internal static class RunCommand
         });
         return command;
     }
+
+    private static bool IsHttp(string text) => Uri.TryCreate(text, UriKind.Absolute, out var url) && url is { Scheme: "http" or "https" };
 }

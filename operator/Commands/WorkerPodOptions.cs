@@ -1,4 +1,6 @@
 using System.CommandLine;
+using Cluster.Common;
+using Cluster.Operator.Api;
 using Cluster.Operator.Reconciling;
 
 namespace Cluster.Operator.Commands;
@@ -33,6 +35,14 @@ internal sealed class WorkerPodOptions
         HelpName = "GID",
     };
 
+    private readonly Option<string?> _gatewayKey = new("--gateway-key-file")
+    {
+        Description =
+            "File with the master key that operator and gateway share, at least 16 bytes (openssl rand -hex 32). Each deployment gets a "
+            + "Secret NAME-gateway-key with a key derived from it, by which its workers know the gateway. Default: there is no gateway.",
+        HelpName = "FILE"
+    };
+
     private readonly PodPolicyOptions _policy = new();
 
     /// <param name="defaultImage">Null where the user has to name one.</param>
@@ -65,16 +75,32 @@ internal sealed class WorkerPodOptions
         command.Options.Add(_hubCache);
         command.Options.Add(_pullSecrets);
         command.Options.Add(_deviceGroups);
+        command.Options.Add(_gatewayKey);
         _policy.AddTo(command, withPrefixes: true);
     }
 
+    /// <exception cref="CommandFailure">The master key is too short.</exception>
+    /// <exception cref="IOException">Its file cannot be read.</exception>
     public WorkerOptions Read(ParseResult arguments)
     {
         WorkerOptions options = new(arguments.GetValue(_image)!, arguments.GetValue(_runtimeClass)!, arguments.GetValue(_hubCache))
         {
             Policy = _policy.Read(arguments),
             ImagePullSecrets = arguments.GetValue(_pullSecrets) ?? [],
+            GatewayMasterKey = arguments.GetValue(_gatewayKey) is { } file ? ReadKey(file) : null,
         };
         return arguments.GetValue(_deviceGroups) is { Length: > 0 } groups ? options with { DeviceGroups = groups } : options;
+    }
+
+    private static byte[] ReadKey(string file)
+    {
+        try
+        {
+            return GatewayKey.ReadMaster(file);
+        }
+        catch (InvalidDataException wrong)
+        {
+            throw new CommandFailure($"--gateway-key-file {wrong.Message}", wrong);
+        }
     }
 }

@@ -16,6 +16,10 @@ internal sealed class Readiness
         _checks.OrderBy(c => c.Key, StringComparer.Ordinal).Select(c => $"[{(c.Value.IsWell ? '+' : '-')}]{c.Key} {c.Value.Text}\n"))
         + (IsReady ? "ready\n" : "not ready\n");
 
+    /// <summary>What is amiss, a sentence for each check.</summary>
+    public IReadOnlyList<string> Problems =>
+        [.. _checks.Where(c => !c.Value.IsWell).OrderBy(c => c.Key, StringComparer.Ordinal).Select(c => $"{c.Key} {c.Value.Text}")];
+
     /// <returns>Whether that is news.</returns>
     public bool Set(string check, bool isWell, string text)
     {

@@ -10,6 +10,9 @@ internal sealed record ApiRequest(
 {
     public string Accept { get; init; } = "application/json";
 
+    /// <summary>Subprotocol of the WebSocket that the answer shall become; null for a plain answer.</summary>
+    public string? WebSocketProtocol { get; init; }
+
     public string PathAndQuery
     {
         get

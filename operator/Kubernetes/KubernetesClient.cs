@@ -29,10 +29,14 @@ internal sealed class KubernetesClient : IKubernetesClient, IDisposable
     private KubernetesClient(ClientConfiguration configuration, TimeProvider time, Random random, Action<ApiAttempt>? observe)
     {
         _transport = new KubernetesTransport(configuration, time, observe);
+        Pods = new PodStreams(_transport);
         _defaultNamespace = configuration.Namespace;
         _time = time;
         _random = random;
     }
+
+    /// <summary>Logs and connections of pods. Not part of <see cref="IKubernetesClient"/>: no controller needs them.</summary>
+    public PodStreams Pods { get; }
 
     /// <param name="time">Clock of retries and timeouts; default the machine's.</param>
     /// <param name="random">Spreads watch timeouts so that not every watch renews at once.</param>

@@ -92,7 +92,10 @@ internal sealed class KubernetesTransport(ClientConfiguration configuration, Tim
         {
             using var message = MakeMessage(request, credential);
             var response = await ConnectionFor(credential).SendAsync(message, either.Token);
-            if (response.IsSuccessStatusCode)
+            var isSuccess = request.WebSocketProtocol is null
+                ? response.IsSuccessStatusCode
+                : response.StatusCode == HttpStatusCode.SwitchingProtocols;
+            if (isSuccess)
             {
                 return (await read(response, either.Token), null, null);
             }
@@ -131,8 +134,8 @@ internal sealed class KubernetesTransport(ClientConfiguration configuration, Tim
         var tls = configuration.Server.Scheme == Uri.UriSchemeHttps;
         HttpRequestMessage message = new(request.Method, $"{_root}/{request.PathAndQuery}")
         {
-            // Without TLS there is no negotiation, and API servers behind plain HTTP (kubectl proxy) speak 1.1.
-            Version = tls ? HttpVersion.Version20 : HttpVersion.Version11,
+            // Without TLS there is no negotiation, and API servers behind plain HTTP (kubectl proxy) speak 1.1. Only that can be upgraded.
+            Version = tls && request.WebSocketProtocol is null ? HttpVersion.Version20 : HttpVersion.Version11,
             VersionPolicy = HttpVersionPolicy.RequestVersionOrLower,
         };
         message.Headers.UserAgent.ParseAdd(Connections.UserAgent);
@@ -144,6 +147,11 @@ internal sealed class KubernetesTransport(ClientConfiguration configuration, Tim
         foreach ((var name, var value) in configuration.Impersonation)
         {
             message.Headers.Add(name, value);
+        }
+
+        if (request.WebSocketProtocol is { } protocol)
+        {
+            WebSocketUpgrade.Ask(message, protocol);
         }
 
         if (request.Body is not null)

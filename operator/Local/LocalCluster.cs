@@ -1,11 +1,13 @@
 using System.Net;
 using Cluster.Operator.Api;
+using Cluster.Operator.Gateway;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Local.ApiServer;
 using Cluster.Operator.Local.Kubelet;
 using Cluster.Operator.Manifests;
 using Cluster.Operator.NodeAgent;
 using Cluster.Operator.Reconciling;
+using Cluster.Operator.Reconciling.Autoscaling;
 using Cluster.Operator.Reconciling.Sizing;
 
 namespace Cluster.Operator.Local;
@@ -16,6 +18,7 @@ namespace Cluster.Operator.Local;
 /// LocalApiServer ← KubernetesClient ← operator      (the same code as on a real cluster, over HTTPS)
 ///                                   ← LocalScheduler
 ///                                   ← LocalNode → worker processes
+///                                   ← gateway   → worker processes
 /// </code>
 /// Everything listens on loopback and nothing is left when it is disposed.
 /// </summary>
@@ -54,6 +57,12 @@ internal sealed class LocalCluster : IAsyncDisposable
     /// <summary>What workers compute on: the value of their <c>--device</c>.</summary>
     public string Device { get; }
 
+    /// <summary>What operator and gateways of this cluster share.</summary>
+    public byte[] MasterKey { get; private set; } = [];
+
+    /// <summary>One address for all models.</summary>
+    public GatewayHost Gateway { get; private set; } = null!;
+
     /// <summary>Completes when the operator ends by itself, which it should not.</summary>
     public Task Operating => _operating;
 
@@ -80,9 +89,11 @@ internal sealed class LocalCluster : IAsyncDisposable
         }
     }
 
-    /// <summary>The operator stops first, so that nothing replaces the pods; then every process, then the API server.</summary>
+    /// <summary>The gateway stops first, so that streams end with a word; then the operator, so that nothing replaces the pods; then every
+    /// process, then the API server.</summary>
     public async ValueTask DisposeAsync()
     {
+        await (Gateway?.DrainAsync() ?? Task.CompletedTask);
         await _stopOperator.CancelAsync();
         await _operating.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await _stopScheduler.CancelAsync();
@@ -125,10 +136,17 @@ internal sealed class LocalCluster : IAsyncDisposable
         var prober = new Prober();
         _resources.Push(new Owned(prober));
         var folders = HostFolders.ForModels(options.ModelsFolder);
+        MasterKey = GatewayKey.NewMaster();
+        var killer = new ReplicaKiller();
+        Gateway = await LocalGateway.StartAsync(Client, options, MasterKey, killer, cancellationToken);
+        _resources.Push(Gateway);
         var operatorOptions = new OperatorOptions
         {
+            Gateways = new GatewayAccess(MasterKey) { Urls = [Gateway.InternalAddress] },
             Worker = new WorkerOptions(WorkerImage)
             {
+                GatewayMasterKey = MasterKey,
+
                 // Its workers are processes of whoever runs it: they read what they may read, and no more.
                 Policy = new PodPolicy { Allowed = options.PodPrivileges, ModelPathPrefixes = ["/"] }
             },
@@ -146,7 +164,7 @@ internal sealed class LocalCluster : IAsyncDisposable
             IPAddress.Loopback.ToString(),
             time,
             options.Logging.CreateLogger("cluster.local.node")));
-        (logs.Node, sessions.Node) = (node, node);
+        (logs.Node, sessions.Node, killer.Node) = (node, node, node);
         _resources.Push(node);
 
         await node.StartAsync(Gpus, cancellationToken);

@@ -18,7 +18,10 @@ internal sealed record LocalClusterOptions
     /// <summary>Port of the API server on 127.0.0.1; 0 takes a free one.</summary>
     public int ApiPort { get; init; }
 
-    /// <summary>Names that the API server may be asked under, besides its own.</summary>
+    /// <summary>Port of the gateway on 127.0.0.1; 0 takes a free one, and null the usual one, or a free one where that is taken.</summary>
+    public int? GatewayPort { get; init; }
+
+    /// <summary>Names that the API server and the gateway may be asked under, besides their own.</summary>
     public IReadOnlyList<string> AllowedHosts { get; init; } = [];
 
     /// <summary>What podTemplates may have.</summary>

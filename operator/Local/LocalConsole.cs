@@ -1,6 +1,9 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Cluster.Operator.Api;
+using Cluster.Operator.Gateway;
+using Cluster.Operator.Yaml;
 using Spectre.Console;
 
 namespace Cluster.Operator.Local;
@@ -26,8 +29,17 @@ internal static class LocalConsole
         return console;
     }
 
-    public static void Welcome(IAnsiConsole console, LocalCluster cluster)
+    /// <param name="manifests">What will be applied: the first model's name stands in the command to copy.</param>
+    public static void Welcome(IAnsiConsole console, LocalCluster cluster, IReadOnlyList<Manifest> manifests, string prompt)
     {
+        var address = cluster.Gateway.HttpAddress;
+        WriteLine(console, $"gateway {address}   # one address for all models; open it in a browser");
+        if (manifests.FirstOrDefault(manifest => manifest.Kind == ApiNames.Kind) is { } first)
+        {
+            var model = (string?)first.Object["spec"]?["model"]?["servedName"] ?? first.Name;
+            WriteLine(console, Curl(address, "/v1/chat/completions", Chat(model, prompt)));
+        }
+
         var place = cluster.Device switch
         {
             "cpu" => "the CPU",
@@ -53,37 +65,39 @@ internal static class LocalConsole
     }
 
     /// <summary>Plain lines, so that nothing is folded and everything can be pasted.</summary>
-    public static void Commands(IAnsiConsole console, ReplicaEndpoint replica, string prompt)
+    public static void Commands(IAnsiConsole console, GatewayHost gateway, string model, string prompt)
     {
-        var chat = new JsonArray(new JsonObject { ["role"] = "user", ["content"] = prompt });
+        var address = gateway.HttpAddress;
         console.MarkupLine("[bold]try[/]");
+        WriteLine(console, Curl(address, "/v1/chat/completions", Chat(model, prompt)));
         WriteLine(
             console,
-            Curl(replica, "/v1/chat/completions",
-                new JsonObject { ["model"] = replica.ServedName, ["messages"] = chat.DeepClone(), ["temperature"] = 0 }));
-        WriteLine(
-            console,
-            Curl(replica, "/v1/completions",
+            Curl(address, "/v1/completions",
                 new JsonObject
                 {
-                    ["model"] = replica.ServedName,
+                    ["model"] = model,
                     ["prompt"] = prompt,
                     ["max_tokens"] = SampleTokens,
                     ["temperature"] = 0
                 }));
-        WriteLine(
-            console,
-            Curl(replica, "/generate", new JsonObject { ["prompt"] = prompt, ["max_tokens"] = SampleTokens, ["temperature"] = 0 }));
         var call = new JsonObject
         {
-            ["chat"] = new JsonObject { ["messages"] = chat },
+            ["model"] = model,
+            ["chat"] = new JsonObject { ["messages"] = Messages(prompt) },
             ["sampling"] = new JsonObject { ["temperature"] = 0 }
         };
-        WriteLine(console, $"  grpcurl -plaintext -d {Quote(Json(call))} {replica.Grpc} cluster.v1.TextGeneration/Generate");
+        WriteLine(
+            console,
+            $"  grpcurl -plaintext -d {Quote(Json(call))} {gateway.GrpcAddress.Authority} cluster.v1.TextGeneration/Generate");
     }
 
-    private static string Curl(ReplicaEndpoint replica, string path, JsonObject body) =>
-        $"  curl -s {replica.Http}{path} -H 'Content-Type: application/json' -d {Quote(Json(body))}";
+    private static JsonObject Chat(string model, string prompt) =>
+        new() { ["model"] = model, ["messages"] = Messages(prompt), ["temperature"] = 0 };
+
+    private static JsonArray Messages(string prompt) => new(new JsonObject { ["role"] = "user", ["content"] = prompt });
+
+    private static string Curl(Uri address, string path, JsonObject body) =>
+        $"  curl -s {new Uri(address, path)} -H 'Content-Type: application/json' -d {Quote(Json(body))}";
 
     private static string Json(JsonObject value) => value.ToJsonString(Readable);
 

@@ -4,7 +4,8 @@ using Spectre.Console;
 
 namespace Cluster.Operator.Local;
 
-/// <summary><c>local --once</c>: asks every replica one prompt over HTTP and prints the answers.</summary>
+/// <summary><c>local --once</c>: asks every replica one prompt over HTTP, and the gateway for every model, and prints the
+/// answers.</summary>
 internal static class OneShot
 {
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromMinutes(2);
@@ -12,8 +13,8 @@ internal static class OneShot
     /// <returns>0 when every replica answered.</returns>
     /// <exception cref="CommandFailure">There is nothing to ask, or a replica answered with an error.</exception>
     public static async Task<int> RunAsync(
-        IAnsiConsole console, IReadOnlyList<ReplicaEndpoint> replicas, IReadOnlyList<(string Namespace, string Name)> deployments,
-        string prompt, CancellationToken cancellationToken)
+        IAnsiConsole console, IReadOnlyList<ReplicaEndpoint> replicas, Uri gateway,
+        IReadOnlyList<(string Namespace, string Name)> deployments, string prompt, CancellationToken cancellationToken)
     {
         if (replicas.Count == 0)
         {
@@ -26,31 +27,39 @@ internal static class OneShot
         foreach (var replica in replicas)
         {
             console.MarkupLineInterpolated($"[bold]{replica.Pod}[/] {prompt}");
-            console.Profile.Out.Writer.WriteLine(await AskAsync(http, replica, prompt, cancellationToken));
+            console.Profile.Out.Writer.WriteLine(
+                await AskAsync(http, replica.Pod, new Uri(replica.Http), replica.ServedName, prompt, cancellationToken));
+        }
+
+        foreach (var model in replicas.Select(replica => replica.ServedName).Distinct(StringComparer.Ordinal))
+        {
+            console.MarkupLineInterpolated($"[bold]gateway[/] {prompt}");
+            console.Profile.Out.Writer.WriteLine(await AskAsync(http, "the gateway", gateway, model, prompt, cancellationToken));
         }
 
         return 0;
     }
 
-    private static async Task<string> AskAsync(HttpClient http, ReplicaEndpoint replica, string prompt, CancellationToken cancellationToken)
+    private static async Task<string> AskAsync(
+        HttpClient http, string who, Uri address, string model, string prompt, CancellationToken cancellationToken)
     {
         var body = new JsonObject
         {
-            ["model"] = replica.ServedName,
+            ["model"] = model,
             ["messages"] = new JsonArray(new JsonObject { ["role"] = "user", ["content"] = prompt }),
             ["temperature"] = 0,
         };
         try
         {
-            using var response = await http.PostAsJsonAsync(new Uri($"{replica.Http}/v1/chat/completions"), body, cancellationToken);
+            using var response = await http.PostAsJsonAsync(new Uri(address, "/v1/chat/completions"), body, cancellationToken);
             var answer = await response.Content.ReadFromJsonAsync<JsonObject>(cancellationToken);
             return (string?)answer?["choices"]?[0]?["message"]?["content"]
                 ?? throw new CommandFailure(
-                    $"{replica.Pod} answered {(int)response.StatusCode}: {(string?)answer?["error"]?["message"] ?? "no text"}");
+                    $"{who} answered {(int)response.StatusCode}: {(string?)answer?["error"]?["message"] ?? "no text"}");
         }
         catch (HttpRequestException exception)
         {
-            throw new CommandFailure($"{replica.Pod} at {replica.Http} could not be asked: {exception.Message}", exception);
+            throw new CommandFailure($"{who} at {address} could not be asked: {exception.Message}", exception);
         }
     }
 }

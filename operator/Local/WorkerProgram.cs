@@ -11,6 +11,9 @@ internal sealed record WorkerProgram(string Path, IReadOnlyList<string> First, s
 
     private const string DeviceFlag = "--device";
 
+    /// <summary>Downloads and computes nothing, and has no such flag.</summary>
+    private const string FetchCommand = "fetch";
+
     private static readonly string Default = System.IO.Path.Combine(
         AppContext.BaseDirectory, "worker", OperatingSystem.IsWindows() ? "cluster-worker.exe" : "cluster-worker");
 
@@ -46,7 +49,7 @@ internal sealed record WorkerProgram(string Path, IReadOnlyList<string> First, s
 
     /// <summary>The whole command line of a container. What the pod says of the device goes before.</summary>
     public IReadOnlyList<string> Arguments(IReadOnlyList<string> ofPod) =>
-        Device is null || ofPod.Any(argument => argument.Split('=')[0] == DeviceFlag)
+        Device is null || ofPod is [FetchCommand, ..] || ofPod.Any(argument => argument.Split('=')[0] == DeviceFlag)
             ? [.. First, .. ofPod]
             : [.. First, .. ofPod, DeviceFlag, Device];
 }

@@ -34,5 +34,7 @@ internal sealed class ConditionList(IEnumerable<Condition>? existing, long? gene
         }
     }
 
+    public void Remove(string type) => _conditions.RemoveAll(c => c.Type == type);
+
     public List<Condition> ToList() => [.. _conditions];
 }

@@ -4,9 +4,11 @@ using Cluster.Operator.Kubernetes;
 
 namespace Cluster.Operator.Reconciling;
 
-/// <summary>What a deployment has beside its pods: their account, what they claim GPUs by, the services and the disruption budget.
+/// <summary>What a deployment has beside its pods: their account, what they claim GPUs by, the key of
+/// the gateway, the services and the disruption budget.
 /// Called by <see cref="ModelDeploymentReconciler"/> before it plans.</summary>
-internal sealed class DeploymentObjects(WorkerServices services, WorkerBudget budget, WorkerAccount account, GpuClaim claim)
+internal sealed class DeploymentObjects(
+    WorkerServices services, WorkerBudget budget, WorkerAccount account, GpuClaim claim, GatewaySecret secret)
 {
     /// <param name="isSettled">Its pods are as they shall be.</param>
     /// <returns>What the server does not take; null when it took all.</returns>
@@ -18,6 +20,7 @@ internal sealed class DeploymentObjects(WorkerServices services, WorkerBudget bu
         {
             await account.ApplyAsync(deployment, cancellationToken);
             await claim.ApplyAsync(deployment, isSettled, cancellationToken);
+            await secret.ApplyAsync(deployment, isSettled, cancellationToken);
             await services.ApplyAsync(deployment, cancellationToken);
         });
         if (missing is not null)
@@ -38,6 +41,7 @@ internal sealed class DeploymentObjects(WorkerServices services, WorkerBudget bu
         budget.Forget(key);
         account.Forget(key);
         claim.Forget(key);
+        secret.Forget(key);
     }
 
     private static async Task<KubernetesException?> TryAsync(Func<Task> write)

@@ -20,7 +20,7 @@ internal sealed class GpuLedger
     private readonly Dictionary<string, List<int>> _bookings = new(StringComparer.Ordinal);
     private readonly SortedSet<GpuGroup> _freeByHive = new(GpuGroup.BestFit);
     private readonly SortedSet<GpuGroup> _freeByNode = new(GpuGroup.BestFit);
-    private readonly NodeRoom _room = new();
+    private readonly NodeRoom _room;
     private readonly List<(string Node, NodeResources Asks)> _roomBooked = [];
     private readonly HashSet<string> _conflicts = new(StringComparer.Ordinal);
     private IReadOnlyList<GpuNode>? _sorted;
@@ -28,6 +28,7 @@ internal sealed class GpuLedger
     /// <param name="pods">Every pod of the cluster that may hold GPUs, whoever owns it.</param>
     public GpuLedger(IEnumerable<V1Node> nodes, IEnumerable<Replica> pods)
     {
+        _room = new NodeRoom(node => _byName.TryGetValue(node, out var known) && known.Gpus.Count > 0);
         foreach (var node in nodes)
         {
             Put(node);
@@ -114,11 +115,10 @@ internal sealed class GpuLedger
         Rebook(left);
         Rebook(pod.HoldsGpus && pod.Node != left ? pod.Node : null);
 
-        // Last: what a pod asks for may be beyond counting, and its GPUs are taken all the same.
         _room.Put(pod);
     }
 
-    /// <summary>How often a pod gave up CPUs, memory and the like.</summary>
+    /// <summary>How often a pod gave up CPUs, memory and the like on a node with GPUs.</summary>
     public long RoomGiven => _room.Given;
 
     public void RemovePod(NamespacedName key)

@@ -42,8 +42,7 @@ internal sealed class GpuPacking
     public GpuPlacement? Find()
     {
         GpuGroup? best = null;
-        foreach (var group in _ledger.FreeGroups(SharesHive, _request.GroupSize)
-            .Where(g => Refusal(g.Node) is null && Lacks(g.Node) is null).SelectMany(Obtainable).Where(g => g.Size >= _request.GroupSize))
+        foreach (var group in Candidates())
         {
             best = best is null || Crowding(group) < Crowding(best) ? group : best;
             if (Crowding(best) == 0)
@@ -53,6 +52,42 @@ internal sealed class GpuPacking
         }
 
         return best is null ? null : new GpuPlacement(best.Node.Name, Choose(best.Gpus), best.Node.Gpus.Count, best.Node.UuidsAreUnique);
+    }
+
+    /// <summary>Every node with GPUs: first those that <see cref="Find"/> can take, in the order in which it prefers them, then the others
+    /// by name.</summary>
+    public IReadOnlyList<NodeVerdict> Verdicts()
+    {
+        // A stable sort: where the crowding is equal, what comes first is the better fit.
+        List<NodeVerdict> found = [
+            .. Candidates().OrderBy(Crowding).DistinctBy(g => g.Node.Name).Select(g => new NodeVerdict(g.Node, g, null))];
+        var taken = found.Select(v => v.Node.Name).ToHashSet(StringComparer.Ordinal);
+        return [
+            .. found,
+            .. _ledger.Nodes.Where(n => (n.Gpus.Count > 0 || n.Problem is not null) && !taken.Contains(n.Name))
+                .Select(n => new NodeVerdict(n, null, Refusal(n) ?? TooFew(n) ?? Lacks(n) ?? "no group of its free GPUs fits"))];
+    }
+
+    /// <summary>Why <see cref="Find"/> takes one group rather than another: the first thing in which they differ.</summary>
+    public string Preference(GpuGroup chosen, GpuGroup other)
+    {
+        var (there, size) = (other.Node.Name, _request.GroupSize);
+        return (_request.Avoided.Contains(chosen.Node.Name), _request.Avoided.Contains(there)) is (false, true)
+                ? $"{there} did not get a pod of this deployment lately"
+            : Crowding(chosen) != Crowding(other)
+                ? $"it has fewer replicas of this deployment ({_replicasOn.GetValueOrDefault(chosen.Node.Name)}) than {there} "
+                    + $"({_replicasOn.GetValueOrDefault(there)})"
+            : chosen.Class != other.Class
+                ? $"a free group of {chosen.Size} is broken there, and one of {other.Size} on {there} stays whole"
+            : chosen.LargestNumaNode >= size != other.LargestNumaNode >= size
+                ? $"{Count(size)} {(size == 1 ? "is" : "are")} free on one NUMA node there, and not on {there}"
+            : chosen.LargestNumaNode != other.LargestNumaNode
+                ? $"its NUMA nodes have fewer free GPUs (at most {chosen.LargestNumaNode}) than those of {there} "
+                    + $"({other.LargestNumaNode}), which stay whole"
+            : chosen.Size != other.Size ? $"fewer GPUs are left over ({chosen.Size - size}) than on {there} ({other.Size - size})"
+            : chosen.NodeFree != other.NodeFree
+                ? $"its node has fewer free GPUs ({chosen.NodeFree}) than {there} ({other.NodeFree})"
+            : $"{there} fits as well, and the name comes later";
     }
 
     /// <summary><see cref="Find"/>, and books it.</summary>
@@ -116,6 +151,20 @@ internal sealed class GpuPacking
                 ? $"; even an empty node has at most {most}, so a tensorParallelSize of {_request.GroupSize} cannot be placed here"
             : "";
         return new Shortage(Shortage.InsufficientGpus, $"{needs}; {found}{hint}{Marks(candidates)}{skipped}");
+    }
+
+    /// <summary>The groups that a replica can have, best fit first. Lazy: the one who books must stop reading.</summary>
+    private IEnumerable<GpuGroup> Candidates() => _ledger.FreeGroups(SharesHive, _request.GroupSize)
+        .Where(g => Refusal(g.Node) is null && Lacks(g.Node) is null).SelectMany(Obtainable).Where(g => g.Size >= _request.GroupSize);
+
+    private string? TooFew(GpuNode node)
+    {
+        var most = node.FreeGroups(SharesHive).SelectMany(Obtainable).Select(g => g.Gpus.Count).DefaultIfEmpty().Max();
+        return most >= _request.GroupSize ? null
+            : SharesHive && node.FreeCount >= _request.GroupSize
+                ? $"{node.FreeCount} of {Count(node.Gpus.Count)} free, at most {most} of them in one XGMI hive"
+            : most < node.FreeCount ? $"{node.FreeCount} of {Count(node.Gpus.Count)} free, of which its kubelet has {most} for pods"
+            : $"{node.FreeCount} of {Count(node.Gpus.Count)} free";
     }
 
     private static string Marks(List<GpuNode> nodes)
@@ -182,6 +231,11 @@ internal sealed class GpuPacking
         if (node.Problem is not null)
         {
             return node.Problem;
+        }
+
+        if (_request.Unfilled.Contains(node.Name))
+        {
+            return "its cache is not filled yet";
         }
 
         if (DevicePluginResource(node) is { } resource)

@@ -3,6 +3,8 @@ using System.Runtime.ExceptionServices;
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Reconciling.Autoscaling;
+using Cluster.Operator.Reconciling.Preloading;
 using Cluster.Operator.Reconciling.Sizing;
 using k8s.Models;
 
@@ -24,12 +26,12 @@ internal sealed class ModelDeploymentReconciler(
     WrongWorkers wrongWorkers,
     GpuMarks marks,
     StatusWriter statuses,
+    AutoscalerLoop autoscaler,
+    ForeignAutoscalers foreignAutoscalers,
+    Preloader preloader,
     WorkerOptions options,
     TimeProvider time) : IReconciler
 {
-    /// <summary>Freed GPUs wake the deployments that wait for them; this is for what no event tells.</summary>
-    private static readonly TimeSpan ShortageRecheck = TimeSpan.FromMinutes(1);
-
     /// <summary>Objects that block a deployment and are not in our caches, which hold only what has our labels.</summary>
     private static readonly TimeSpan ForeignRecheck = TimeSpan.FromSeconds(15);
 
@@ -44,6 +46,8 @@ internal sealed class ModelDeploymentReconciler(
     private readonly EndingNamespaces _ending = new(time);
     private readonly TemplateCache _templates = new(options);
     private readonly Finalizer _finalizer = new(client);
+
+    private NextLook Later => new(actions, wrongWorkers, _unscheduled, _creation, nodes, time);
 
     // Deployments deleted with --cascade=orphan, by the uid that was.
     private readonly ConcurrentDictionary<NamespacedName, string> _orphaned = new();
@@ -102,11 +106,19 @@ internal sealed class ModelDeploymentReconciler(
         {
             return ReconcileResult.After(_ending.Learned(cached));
         }
+        catch (StatusRefusedException e)
+        {
+            var refusal = _refusals.Refused(cached, OfDeployment(e.Cause, deleting));
+            return new ReconcileResult(UntilAllowed(cached), refusal.Message);
+        }
         catch (KubernetesException e) when (Refusal.Stands(e))
         {
             return await WaitForLeaveAsync(cached, deleting, e, cancellationToken);
         }
     }
+
+    private static Refusal OfDeployment(KubernetesException error, bool deleting) =>
+        new(Refusal.OfOther, StableText.Of(error.Message, []), OfDeletion: deleting) { HoldsUpPods = false };
 
     private async Task<ReconcileResult> HoldAsync(ModelDeployment cached, CancellationToken cancellationToken) =>
         _refusals.Standing(cached) is null
@@ -137,15 +149,14 @@ internal sealed class ModelDeploymentReconciler(
     private async Task<ReconcileResult> WaitForLeaveAsync(
         ModelDeployment cached, bool deleting, KubernetesException error, CancellationToken cancellationToken)
     {
-        var refusal = _refusals.Refused(
-            cached, new Refusal(Refusal.OfOther, StableText.Of(error.Message, []), OfDeletion: deleting) { HoldsUpPods = false });
+        var refusal = _refusals.Refused(cached, OfDeployment(error, deleting));
         try
         {
             await ReportAsync(cached, statuses.Latest(cached), o => o with { Refused = refusal }, cancellationToken);
         }
-        catch (KubernetesException unwritten) when (Refusal.Stands(unwritten))
+        catch (StatusRefusedException)
         {
-            // It is the status that may not be written. An event tells it.
+            // Neither may the status be written. An event tells it.
         }
 
         return new ReconcileResult(UntilAllowed(cached), refusal.Message);
@@ -159,6 +170,17 @@ internal sealed class ModelDeploymentReconciler(
         SizeDecision? size;
         try
         {
+            if (deployment.Spec.Autoscaling is not null)
+            {
+                WorkerTemplate.RequireValid(deployment);
+
+                // Should we end here, the next one must not take away what was made for this.
+                var state = autoscaler.Of(deployment);
+                await statuses.WriteDecisionAsync(
+                    cached, state.ToStatus(deployment.Status?.Autoscaling, time.GetUtcNow()), cancellationToken);
+                deployment = statuses.Latest(cached).Scaled(state.Desired);
+            }
+
             size = await sizes.DecideAsync(deployment, cancellationToken);
             if (size?.Shortage is not null && deployment.Spec.Replicas > 0)
             {
@@ -169,7 +191,7 @@ internal sealed class ModelDeploymentReconciler(
             {
                 // Should we end here, the next one must find what the pods are made from. With no replicas any number will do.
                 await statuses.WriteDecisionAsync(cached, size, cancellationToken);
-                deployment = statuses.Latest(cached).Sized(size.Sizing.TensorParallelSize ?? TensorParallelSize.Largest);
+                deployment = Scaled(statuses.Latest(cached)).Sized(size.Sizing.TensorParallelSize ?? TensorParallelSize.Largest);
             }
 
             template = _templates.For(deployment);
@@ -182,11 +204,14 @@ internal sealed class ModelDeploymentReconciler(
         var refused = _refusals.Standing(deployment);
         string? problem = null;
         Exception? unfinished = null;
+        CacheFilling? caches = null;
         if (refused is null)
         {
             try
             {
                 var owned = actions.Owned(deployment);
+                var isRollingOut = owned.Any(p => !p.Terminating && !p.Finished && p.TemplateHash != template.Hash);
+                caches = await preloader.ApplyAsync(deployment, template, isRollingOut, cancellationToken);
                 var isSettled = owned.Count == deployment.Spec.Replicas && owned.All(p => p.Ready && p.TemplateHash == template.Hash);
                 if (await objects.ApplyAsync(deployment, isSettled, cancellationToken) is { } failed)
                 {
@@ -228,7 +253,8 @@ internal sealed class ModelDeploymentReconciler(
             LeastVramBytes = size?.Sizing.VramBytesPerGpu,
             ReplaceFailed = failedStay == TimeSpan.Zero,
             WrongResults = replacesWrong ? wrong : new Dictionary<string, string>(),
-            MayCreate = refused is not { HoldsUpPods: true },
+            MayCreate = refused is not { HoldsUpPods: true } && caches?.HoldsUp != true,
+            Unfilled = caches?.Unfilled ?? new HashSet<string>(),
             MayDelete = refused is not { OfDeletion: true },
             IsUnscheduled = _unscheduled.IsStuck,
             Avoided = _unscheduled.AvoidedBy(uid, actions.Owned(deployment)),
@@ -271,6 +297,7 @@ internal sealed class ModelDeploymentReconciler(
                 Shortage = prepared.Plan.Shortage,
                 Refused = refused,
                 WrongResults = wrong,
+                Preload = caches,
             },
             cancellationToken);
         if (unfinished is not null)
@@ -290,7 +317,12 @@ internal sealed class ModelDeploymentReconciler(
 
         // It may have passed since we began, and was heeded all the same.
         var refusedStay = refused is null ? TimeSpan.Zero : UntilAllowed(deployment);
-        return Next(deployment, prepared.Plan, request.NodeLoss, [failedStay, refusedStay, unwritten]) with { Problem = problem };
+        var foreignStay = cached.Spec.Autoscaling is null ? TimeSpan.Zero : ForeignAutoscalers.Recheck;
+        var cacheStay = caches is { Refused: not null } ? NextLook.ShortageRecheck : TimeSpan.Zero;
+        return Later.Find(
+            deployment, prepared.Plan, request.NodeLoss, [failedStay, refusedStay, unwritten, foreignStay, cacheStay])
+            with
+        { Problem = problem };
     }
 
     /// <summary>Keeps the GPUs of pods that compute wrong results from being given to others. Comes before those are deleted.</summary>
@@ -318,7 +350,9 @@ internal sealed class ModelDeploymentReconciler(
         ModelDeployment cached, ModelDeployment deployment, InvalidModelDeploymentException invalid, TimeSpan? recheck,
         CancellationToken cancellationToken)
     {
-        (_, var rest) = await ReportAsync(cached, deployment, o => o with { Invalid = invalid.Message }, cancellationToken);
+        (_, var rest) = await ReportAsync(
+            cached, cached.Spec.Autoscaling is null ? deployment : statuses.Latest(cached), o => o with { Invalid = invalid.Message },
+            cancellationToken);
         return new ReconcileResult(rest > TimeSpan.Zero ? rest : recheck);
     }
 
@@ -329,40 +363,12 @@ internal sealed class ModelDeploymentReconciler(
         actions.WaitForNodes(deployment);
         (_, var unwritten) = await ReportAsync(
             cached, deployment, o => o with { Sizing = size.Sizing, Shortage = size.Shortage }, cancellationToken);
-        return ReconcileResult.After(unwritten > TimeSpan.Zero ? unwritten : ShortageRecheck);
+        return ReconcileResult.After(unwritten > TimeSpan.Zero ? unwritten : NextLook.ShortageRecheck);
     }
 
     /// <summary>How long what was refused is not tried again.</summary>
     private TimeSpan UntilAllowed(ModelDeployment deployment) =>
         _refusals.Remaining(deployment) is var left && left > LeastRecheck ? left : LeastRecheck;
-
-    /// <param name="stays">How long something has to wait; zero for what has not.</param>
-    private ReconcileResult Next(ModelDeployment deployment, Plan plan, NodeLoss loss, ReadOnlySpan<TimeSpan> stays)
-    {
-        var now = time.GetUtcNow();
-        var next = TimeSpan.MaxValue;
-        foreach (var stay in stays)
-        {
-            next = stay > TimeSpan.Zero && stay < next ? stay : next;
-        }
-
-        next = actions.HasInFlight(deployment) && PodsInFlight.Doubtful < next ? PodsInFlight.Doubtful : next;
-        next = plan.Shortage is not null && ShortageRecheck < next ? ShortageRecheck : next;
-        next = _unscheduled.Remaining(actions.Owned(deployment)) is { } waiting && waiting < next ? waiting : next;
-        next = WrongWorkers.AnyIn(actions.Owned(deployment)) && WrongWorkers.Recheck < next ? WrongWorkers.Recheck : next;
-        next = _creation.Remaining(actions.Owned(deployment)) is { } creating && creating < next ? creating : next;
-        foreach (var pod in actions.Owned(deployment).Where(p => p is { Node: not null, Terminating: false, Finished: false }))
-        {
-            var node = nodes.Get(new NamespacedName("", pod.Node!));
-            next = node is not null && loss.Remaining(node) is { } left && left > TimeSpan.Zero && left < next ? left : next;
-            var untuned = deployment.Spec.Tuning.NumaBalancing == NumaBalancing.Disabled
-                ? NodeTuning.Remaining(pod, node, now)
-                : TimeSpan.Zero;
-            next = untuned > TimeSpan.Zero && untuned < next ? untuned : next;
-        }
-
-        return next == TimeSpan.MaxValue ? ReconcileResult.Done : ReconcileResult.After(next);
-    }
 
     /// <summary>Deletes the pods and, once the last is gone and its GPUs with it, lets the deployment go.</summary>
     private async Task<ReconcileResult> TearDownAsync(ModelDeployment cached, CancellationToken cancellationToken)
@@ -404,14 +410,23 @@ internal sealed class ModelDeploymentReconciler(
         return await _finalizer.RemoveAsync(cached, cancellationToken);
     }
 
+    /// <summary>With the number of replicas that was chosen, where one is chosen.</summary>
+    private ModelDeployment Scaled(ModelDeployment deployment) =>
+        deployment.Spec.Autoscaling is null ? deployment : deployment.Scaled(autoscaler.Of(deployment).Desired);
+
     /// <returns>The status, and how long what of it is not written yet has to wait.</returns>
     private async Task<(ModelDeploymentStatus Status, TimeSpan Unwritten)> ReportAsync(
         ModelDeployment cached, ModelDeployment deployment, Func<Observation, Observation> complete, CancellationToken cancellationToken)
     {
         var owned = actions.Owned(deployment);
+        deployment = Scaled(deployment);
         var observation = complete(new Observation
         {
             Deployment = deployment,
+            Autoscaling = cached.Spec.Autoscaling is null ? null : autoscaler.Of(cached),
+            ForeignAutoscaler = cached.Spec.Autoscaling is null
+                ? null
+                : await foreignAutoscalers.FindAsync(cached, cancellationToken),
             Pods = owned,
             LastLogs = await LastWords.ReadAsync(client, owned, cancellationToken),
             Stuck = await _creation.FindAsync(owned, cancellationToken),

@@ -46,6 +46,14 @@ internal sealed record ModelVolume(string Argument, JsonObject? Volume, JsonObje
                     mount,
                     UsesHubCache: false);
 
+            case ModelSource.Oci oci:
+                folder = $"{root}/{oci.Name}";
+                return new ModelVolume(
+                    folder,
+                    new JsonObject { ["name"] = volumeName, ["image"] = new JsonObject { ["reference"] = oci.Reference } },
+                    new JsonObject { ["name"] = volumeName, ["mountPath"] = folder, ["readOnly"] = true },
+                    UsesHubCache: false);
+
             default:
                 return new ModelVolume(source, null, null, UsesHubCache: true);
         }
@@ -56,9 +64,8 @@ internal sealed record ModelVolume(string Argument, JsonObject? Volume, JsonObje
     /// its pod.</param>
     public static (JsonObject Volume, JsonObject Mount) HubCache(string? cache, string? defaultHostPath, string mountPath)
     {
-        const string Name = "hub-cache";
-        JsonObject mount = new() { ["name"] = Name, ["mountPath"] = mountPath };
-        JsonObject volume = new() { ["name"] = Name };
+        JsonObject mount = new() { ["name"] = WorkerPodSpec.HubCacheVolume, ["mountPath"] = mountPath };
+        JsonObject volume = new() { ["name"] = WorkerPodSpec.HubCacheVolume };
         var folder = cache is not null
             ? Parse("spec.model.cache", cache)
             : defaultHostPath is not null ? new ModelSource.File(defaultHostPath) : null;

@@ -6,8 +6,18 @@ namespace Cluster.Operator.Reconciling;
 
 /// <summary>What a pod asks of a node beside GPUs, or what a node has for pods: the resources that the scheduler and the kubelet count for
 /// every pod.</summary>
+/// <remarks>Every number is cut off where no machine is: the sum of as many pods as a cluster has stays within what a decimal can be, so
+/// that adding and taking away again are exact.</remarks>
 internal readonly record struct NodeResources(decimal Cpus, decimal MemoryBytes, decimal StorageBytes, int Pods)
 {
+    /// <summary>A trillion terabytes. A decimal ends at 7.9e28.</summary>
+    private const decimal Most = 1e24m;
+
+    /// <summary>What a node has that does not say it.</summary>
+    private const decimal Endless = 1e28m;
+
+    private const int MostPods = 1_000_000;
+
     /// <summary>As the scheduler counts a pod: its containers and those beside them together, or the largest init container where that is
     /// more, or what the pod requests as a whole in place of both, and what its RuntimeClass adds.</summary>
     public static NodeResources Of(V1PodSpec spec)
@@ -37,9 +47,9 @@ internal readonly record struct NodeResources(decimal Cpus, decimal MemoryBytes,
 
     /// <summary>Null for what the node does not say it has, which then has no end.</summary>
     public static NodeResources? Allocatable(V1Node node) => node.Status?.Allocatable is { } all
-        ? Read(name => all.TryGetValue(name, out var quantity) ? quantity : null, missing: decimal.MaxValue) with
+        ? Read(name => all.TryGetValue(name, out var quantity) ? quantity : null, missing: Endless) with
         {
-            Pods = all.TryGetValue("pods", out var pods) ? (int)Math.Min(pods.ToDecimal(), int.MaxValue) : int.MaxValue,
+            Pods = all.TryGetValue("pods", out var pods) ? (int)Math.Clamp(Value(pods), -MostPods, MostPods) : MostPods,
         }
         : null;
 
@@ -63,11 +73,25 @@ internal readonly record struct NodeResources(decimal Cpus, decimal MemoryBytes,
             : container.Resources?.Limits?.TryGetValue(name, out var limit) == true ? limit : null);
 
     private static NodeResources Read(Func<string, ResourceQuantity?> of, decimal missing = 0) => new(
-        of("cpu")?.ToDecimal() ?? missing, of("memory")?.ToDecimal() ?? missing, of("ephemeral-storage")?.ToDecimal() ?? missing, 0);
+        Given(of("cpu")) ?? missing, Given(of("memory")) ?? missing, Given(of("ephemeral-storage")) ?? missing, 0);
 
     private static (decimal? Cpus, decimal? MemoryBytes) ReadIfGiven(IDictionary<string, ResourceQuantity>? requests) =>
-        (requests?.TryGetValue("cpu", out var cpus) == true ? cpus.ToDecimal() : null,
-            requests?.TryGetValue("memory", out var memory) == true ? memory.ToDecimal() : null);
+        (requests?.TryGetValue("cpu", out var cpus) == true ? Value(cpus) : null,
+            requests?.TryGetValue("memory", out var memory) == true ? Value(memory) : null);
+
+    private static decimal? Given(ResourceQuantity? quantity) => quantity is { } given ? Value(given) : null;
+
+    private static decimal Value(ResourceQuantity quantity)
+    {
+        try
+        {
+            return Math.Clamp(quantity.ToDecimal(), -Most, Most);
+        }
+        catch (OverflowException)
+        {
+            return Most; // Quantities of pods and nodes are never negative: the API server sees to it.
+        }
+    }
 
     private static NodeResources Larger(NodeResources a, NodeResources b) => new(
         Math.Max(a.Cpus, b.Cpus), Math.Max(a.MemoryBytes, b.MemoryBytes), Math.Max(a.StorageBytes, b.StorageBytes),

@@ -1,4 +1,6 @@
 using Cluster.Operator.Api;
+using Cluster.Operator.Reconciling.Autoscaling;
+using Cluster.Operator.Reconciling.Preloading;
 using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
@@ -18,6 +20,15 @@ internal sealed record Observation
 
     /// <summary>How tensorParallelSize auto was decided, or why it could not be; null for a number, or when nobody looked.</summary>
     public SizingStatus? Sizing { get; init; }
+
+    /// <summary>What was decided for <c>spec.autoscaling</c>, in whose place the deployment has a number; null where it has none.</summary>
+    public AutoscalerState? Autoscaling { get; init; }
+
+    /// <summary>A HorizontalPodAutoscaler that targets a deployment with <c>spec.autoscaling</c>.</summary>
+    public string? ForeignAutoscaler { get; init; }
+
+    /// <summary>How far the caches of nodes are; null without <c>spec.model.preload</c>, or when nobody looked.</summary>
+    public CacheFilling? Preload { get; init; }
 
     /// <summary>Why no pod can be made from the spec.</summary>
     public string? Invalid { get; init; }

@@ -1,6 +1,8 @@
 using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Reconciling.Autoscaling;
+using Cluster.Operator.Reconciling.Preloading;
 using Cluster.Operator.Reconciling.Sizing;
 using k8s;
 using k8s.Models;
@@ -55,7 +57,20 @@ internal static class OperatorHost
         pods.OnChange(fleet.Observe);
         pods.OnChange(triggers.OnPod);
 
+        Preloader preloader = new(client, pods.Store, fleet.Nodes);
+        PreloadTriggers preloads = new(queue, deployments.Store);
+        nodes.OnChange(preloads.OnNode);
+        pods.OnChange(preloads.OnPod);
+
+        GatewayPods gateways = new(options.Gateways?.Namespace);
+        pods.OnChange(gateways.Observe);
+
         EventRecorder events = new(client, "cluster-operator", options.Time, options.Random, logger);
+        var loads = WorkerLoads.Over(workers, options.Time);
+        AutoscalerLoop autoscaler = new(
+            deployments.Store, fleet.OwnedBy,
+            options.Gateways is { } access ? GatewayDemand.Over(workers, access, gateways, options.Time) : new NoDemand(),
+            loads, queue.Add, options.Time, logger);
         StatusWriter statuses = new(client, events, options.Time);
         ModelDeploymentReconciler reconciler = new(
             client,
@@ -69,11 +84,15 @@ internal static class OperatorHost
             new PodClaims(client, fleet, events),
             new DeploymentObjects(
                 new WorkerServices(client, services.Store), new WorkerBudget(client, budgets.Store),
-                new WorkerAccount(client, accounts.Store), new GpuClaim(client)),
-            WorkerLoads.Over(workers, options.Time),
+                new WorkerAccount(client, accounts.Store), new GpuClaim(client),
+                new GatewaySecret(client, options.Worker.GatewayMasterKey, options.Time)),
+            loads,
             WrongWorkers.Over(workers, options.Time),
             new GpuMarks(client, nodes.Store, options.Time),
             statuses,
+            autoscaler,
+            new ForeignAutoscalers(client, options.Time),
+            preloader,
             options.Worker,
             options.Time);
         deployments.OnChange(reconciler.Observe);
@@ -96,7 +115,7 @@ internal static class OperatorHost
         // Deciding with half-filled caches would create what exists already.
         if (synced.IsCompletedSuccessfully)
         {
-            await loop.RunAsync(cancellationToken);
+            await Task.WhenAll(loop.RunAsync(cancellationToken), autoscaler.RunAsync(cancellationToken));
         }
 
         await following;

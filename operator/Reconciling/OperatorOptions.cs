@@ -1,5 +1,6 @@
 using Cluster.Common.Metrics;
 using Cluster.Operator.Controller;
+using Cluster.Operator.Reconciling.Autoscaling;
 using Cluster.Operator.Reconciling.Sizing;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -12,6 +13,10 @@ internal sealed record OperatorOptions
 
     /// <summary>Namespace whose ModelDeployments are served; null for all.</summary>
     public string? Namespace { get; init; }
+
+    /// <summary>Where demand is read for <c>spec.autoscaling</c>; null where there is no gateway. The key of workers is
+    /// <see cref="WorkerOptions.GatewayMasterKey"/>.</summary>
+    public GatewayAccess? Gateways { get; init; }
 
     /// <summary>Deployments reconciled at once.</summary>
     public int Workers { get; init; } = 4;

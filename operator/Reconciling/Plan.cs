@@ -12,7 +12,25 @@ internal abstract record PlanAction;
 internal sealed record CreatePod(GpuPlacement? Placement) : PlanAction;
 
 /// <param name="Force">Do not wait for a kubelet to confirm: its node is gone.</param>
-internal sealed record DeletePod(Replica Pod, DeleteReason Reason, bool Force = false) : PlanAction;
+internal sealed record DeletePod(Replica Pod, DeleteReason Reason, bool Force = false) : PlanAction
+{
+    /// <summary>The reason as a person reads it.</summary>
+    public string Why => Reason switch
+    {
+        DeleteReason.ScaledDown => "more replicas than wanted",
+        DeleteReason.Outdated => "made from an older template",
+        DeleteReason.Failed => Pod.Pod.Status is { } status
+            ? $"it ended ({status.Phase}{(status.Reason is { } reason ? $", {reason}" : "")})"
+            : "it ended",
+        DeleteReason.WrongResults => "its GPUs compute wrong results",
+        DeleteReason.NodeGone => $"node {Pod.Node} is gone",
+        DeleteReason.NodeLost => $"node {Pod.Node} has been unready for longer than the pod tolerates",
+        DeleteReason.GpuGone => $"node {Pod.Node} has lost a GPU that it is pinned to",
+        DeleteReason.Unscheduled => $"the scheduler does not put it on node {Pod.Node}",
+        DeleteReason.NodeRefused => $"node {Pod.Node} no longer takes new pods",
+        _ => "it claims a GPU that an older pod holds",
+    };
+}
 
 internal enum DeleteReason
 {

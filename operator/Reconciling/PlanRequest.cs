@@ -44,6 +44,9 @@ internal sealed record PlanRequest
     /// <summary>Nodes that did not get a pod of this deployment: others are better.</summary>
     public IReadOnlySet<string> Avoided { get; init; } = new HashSet<string>();
 
+    /// <summary>Nodes whose caches are to be filled first: no replica is placed there yet.</summary>
+    public IReadOnlySet<string> Unfilled { get; init; } = new HashSet<string>();
+
     /// <summary>What pods say of wrong results that they compute, by pod name. They go, so their GPUs must be marked.</summary>
     public IReadOnlyDictionary<string, string> WrongResults { get; init; } = new Dictionary<string, string>();
 

@@ -187,7 +187,7 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, EventRec
         {
             var type = group.Key is DeleteReason.ScaledDown or DeleteReason.Outdated ? EventType.Normal : EventType.Warning;
             await events.RecordAsync(
-                deployment, type, "DeletedPod", $"deleted {Sentence(group.Select(d => $"{d.Pod.Name}: {Explain(d)}"))}", cancellationToken);
+                deployment, type, "DeletedPod", $"deleted {Sentence(group.Select(d => $"{d.Pod.Name}: {d.Why}"))}", cancellationToken);
         }
 
         if (created.Count > 0)
@@ -200,7 +200,8 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, EventRec
 
     /// <summary>The pods that are to be deleted have names that last; those that were not created have another one next time.</summary>
     private static string Explain(Exception cause, PreparedPlan prepared) =>
-        StableText.Of(cause.Message, prepared.NewPods.Select(p => p.Pod.Metadata.Name));
+        StableText.Of(cause.Message, prepared.NewPods.Select(p => p.Pod.Metadata.Name))
+        + (prepared.NewPods is [var pod, ..] ? ImageVolumes.Explain(cause.Message, pod.Manifest["spec"]!.AsObject()) : "");
 
     private static string Sentence(IEnumerable<string> pods)
     {
@@ -211,22 +212,6 @@ internal sealed class PodActions(IKubernetesClient client, Fleet fleet, EventRec
     private static string Where(Replica pod) => pod.Gpus.Count == 0
         ? pod.Name
         : $"{pod.Name} on {(pod.Gpus.Count == 1 ? "GPU" : "GPUs")} {string.Join(',', pod.Gpus)} of node {pod.Node}";
-
-    private static string Explain(DeletePod delete) => delete.Reason switch
-    {
-        DeleteReason.ScaledDown => "more replicas than wanted",
-        DeleteReason.Outdated => "made from an older template",
-        DeleteReason.Failed => delete.Pod.Pod.Status is { } status
-            ? $"it ended ({status.Phase}{(status.Reason is { } reason ? $", {reason}" : "")})"
-            : "it ended",
-        DeleteReason.WrongResults => "its GPUs compute wrong results",
-        DeleteReason.NodeGone => $"node {delete.Pod.Node} is gone",
-        DeleteReason.NodeLost => $"node {delete.Pod.Node} has been unready for longer than the pod tolerates",
-        DeleteReason.GpuGone => $"node {delete.Pod.Node} has lost a GPU that it is pinned to",
-        DeleteReason.Unscheduled => $"the scheduler does not put it on node {delete.Pod.Node}",
-        DeleteReason.NodeRefused => $"node {delete.Pod.Node} no longer takes new pods",
-        _ => "it claims a GPU that an older pod holds",
-    };
 
     private static bool IsApiFailure(Exception e) => e is KubernetesException or HttpRequestException or IOException;
 

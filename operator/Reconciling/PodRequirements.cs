@@ -7,8 +7,8 @@ using k8s.Models;
 
 namespace Cluster.Operator.Reconciling;
 
-/// <summary>What a pod asks of its node: selector, required node affinity, tolerations. Because the operator chooses the node
-/// together with the GPUs, it has to judge these as the scheduler would. No I/O.</summary>
+/// <summary>What a pod asks of its node: selector, required node affinity, tolerations, volumes of images. Because the operator chooses the
+/// node together with the GPUs, it has to judge these as the scheduler would. No I/O.</summary>
 internal sealed class PodRequirements
 {
     /// <summary>What the admission plugin DefaultTolerationSeconds adds.</summary>
@@ -24,15 +24,18 @@ internal sealed class PodRequirements
     private readonly Dictionary<string, string> _nodeSelector;
     private readonly List<Toleration> _tolerations;
     private readonly List<NodeSelectorTerm>? _affinity;
+    private readonly bool _mountsImages;
 
-    private PodRequirements(Dictionary<string, string> nodeSelector, List<Toleration> tolerations, List<NodeSelectorTerm>? affinity)
+    private PodRequirements(
+        Dictionary<string, string> nodeSelector, List<Toleration> tolerations, List<NodeSelectorTerm>? affinity, bool mountsImages)
     {
+        _mountsImages = mountsImages;
         _nodeSelector = nodeSelector;
         _tolerations = tolerations;
         _affinity = affinity;
     }
 
-    public static PodRequirements None { get; } = new([], [], null);
+    public static PodRequirements None { get; } = new([], [], null, mountsImages: false);
 
     /// <param name="podSpec">A PodSpec without the operator's own pin to a node.</param>
     /// <exception cref="InvalidModelDeploymentException">One of the fields has the wrong shape.</exception>
@@ -44,7 +47,8 @@ internal sealed class PodRequirements
             return new PodRequirements(
                 podSpec["nodeSelector"].Deserialize<Dictionary<string, string>>(KubernetesJson.Options) ?? [],
                 podSpec["tolerations"].Deserialize<List<Toleration>>(KubernetesJson.Options) ?? [],
-                terms.Deserialize<List<NodeSelectorTerm>>(KubernetesJson.Options));
+                terms.Deserialize<List<NodeSelectorTerm>>(KubernetesJson.Options),
+                ImageVolumes.AreIn(podSpec));
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
@@ -80,7 +84,7 @@ internal sealed class PodRequirements
             return "cordoned";
         }
 
-        return Mismatch(node, _ => true);
+        return Mismatch(node, _ => true) ?? (_mountsImages ? ImageVolumes.Refusal(node) : null);
     }
 
     /// <summary>Whether pods may ever go to this node. What passes by itself does not count: readiness, cordons, and the taints

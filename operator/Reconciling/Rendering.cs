@@ -11,8 +11,8 @@ namespace Cluster.Operator.Reconciling;
 
 /// <summary>What the operator would create for a deployment that has no pods yet. Called by the <c>render</c> command; decides
 /// with the same <see cref="Planner"/> and builds with the same builders as the operator. No I/O.</summary>
-/// <param name="Objects">Services, PodDisruptionBudget, ServiceAccount, ResourceClaimTemplate and pods, without ownerReferences: only a
-/// cluster knows the owner's uid.</param>
+/// <param name="Objects">Services, PodDisruptionBudget, ServiceAccount, ResourceClaimTemplate, Secret and pods, without ownerReferences:
+/// only a cluster knows the owner's uid.</param>
 /// <param name="Problem">Why it is not all that was asked for; null when it is.</param>
 internal sealed record Rendering(IReadOnlyList<JsonObject> Objects, string? Problem)
 {
@@ -34,6 +34,13 @@ internal sealed record Rendering(IReadOnlyList<JsonObject> Objects, string? Prob
     {
         try
         {
+            if (deployment.Spec.Autoscaling is { } autoscaling)
+            {
+                // What it begins with; how many there will be is up to its clients.
+                WorkerTemplate.RequireValid(deployment);
+                deployment = deployment.Scaled(autoscaling.Least());
+            }
+
             SizeDecider decider = new(configs, options, (gpu, requirements) =>
                 ledger is null ? [new GpuClass(SimulatedVramBytes, SimulatedGpus)] : GpuClass.Of(ledger.Nodes, gpu, requirements));
             return await decider.DecideAsync(deployment, cancellationToken) switch
@@ -69,6 +76,11 @@ internal sealed record Rendering(IReadOnlyList<JsonObject> Objects, string? Prob
         if (deployment.Spec.Gpu.Allocation == GpuAllocation.ResourceClaim)
         {
             objects.Add(GpuClaim.Manifest(deployment));
+        }
+
+        if (options.GatewayMasterKey is not null)
+        {
+            objects.Add(GatewaySecret.Manifest(deployment, key: null));
         }
 
         objects.AddRange(plan.Actions.OfType<CreatePod>().Select((create, i) =>

@@ -7,7 +7,7 @@ namespace Cluster.Operator.Reconciling;
 /// <summary>Makes a ModelDeployment's status. No I/O. Conditions:
 /// <list type="bullet">
 /// <item>Ready — all replicas serve: AllReplicasReady, ScaledToZero | ReplicasNotReady, InvalidSpec</item>
-/// <item>Progressing — something is still to change: RollingOut, CreatingReplicas, ScalingDown, WaitingForReplicas, Deleting,
+/// <item>Progressing — something is still to change: Preloading, RollingOut, CreatingReplicas, ScalingDown, WaitingForReplicas, Deleting,
 /// AwaitingGarbageCollection | Complete,
 /// InsufficientGpus, NoGpuNodes, DevicePluginConflict, DevicePluginNotReady, ModelTooLarge, ModelConfigUnknown, InvalidSpec</item>
 /// <item>Degraded — a person should look: InvalidSpec, PodRefused, WriteRefused, WrongResults, WorkerCrashed, OutOfMemory, the kubelet's
@@ -16,10 +16,14 @@ namespace Cluster.Operator.Reconciling;
 /// DevicePluginConflict, DevicePluginNotReady,
 /// Unschedulable, ModelTooLarge, ModelConfigUnknown, InvalidSpec</item>
 /// <item>NodeTuned — NumaBalancingOff, Unmanaged, NotPlaced | NumaBalancingOn, AwaitingNodeAgent</item>
+/// <item>Preloaded, with spec.model.preload only — AllPreloaded | Preloading, PreloadFailed</item>
+/// <item>Autoscaling, with spec.autoscaling only — AsDemanded, AtMaximum, ScaledToZero | DemandUnknown, HorizontalPodAutoscaler</item>
 /// </list></summary>
 internal static class StatusBuilder
 {
     private const int MessageLimit = 1024;
+    private const string AutoscalingCondition = "Autoscaling";
+    private const string PreloadedCondition = "Preloaded";
 
     public static ModelDeploymentStatus Build(Observation o)
     {
@@ -30,6 +34,7 @@ internal static class StatusBuilder
         ModelDeploymentStatus status = new()
         {
             ObservedGeneration = deployment.Metadata.Generation,
+            DesiredReplicas = Wanted(o),
             Replicas = active.Count,
             ReadyReplicas = active.Count(p => p.Ready),
             UpdatedReplicas = active.Count(p => p.TemplateHash == o.TemplateHash),
@@ -37,6 +42,9 @@ internal static class StatusBuilder
                 ? sizing.TensorParallelSize
                 : deployment.Spec.TensorParallelSize is { Degree: > 0 } size ? size.Degree : null,
             Sizing = sizing,
+            Autoscaling = o.Autoscaling?.ToStatus(deployment.Status?.Autoscaling, o.Now),
+            Preload = o.Preload is { } preload ? [.. preload.Nodes]
+                : deployment.Spec.Model.Preload == true ? deployment.Status?.Preload : null,
             Selector = $"{ApiNames.DeploymentLabel}={deployment.Metadata.Name}",
             Placements = [.. o.Pods.Where(p => !p.Finished).OrderBy(p => p.Name, StringComparer.Ordinal).Select(PlacementOf)],
             Endpoints = new Endpoints
@@ -51,6 +59,8 @@ internal static class StatusBuilder
         SetDegraded(conditions, o);
         SetGpusAllocated(conditions, o, active);
         SetNodeTuned(conditions, o, active);
+        SetPreloaded(conditions, o);
+        SetAutoscaling(conditions, o);
         status.Conditions = conditions.ToList();
         return status;
     }
@@ -97,6 +107,7 @@ internal static class StatusBuilder
                 (true, "Deleting", o.Pods.Count == 1 ? "1 pod still holds its GPUs" : $"{o.Pods.Count} pods still hold their GPUs"),
             { Invalid: { } invalid } => (false, "InvalidSpec", invalid),
             { Awaited: { } awaited } => (true, "AwaitingGarbageCollection", awaited),
+            { Preload: { HoldsUp: true } preload } => (true, "Preloading", preload.Message),
             { Shortage: { } shortage } => (false, shortage.Reason, shortage.Message),
             _ when outdated > 0 =>
                 (true, "RollingOut", $"{status.UpdatedReplicas} of {wanted} replicas are up to date, {outdated} outdated"),
@@ -194,6 +205,43 @@ internal static class StatusBuilder
 
         (var value, var reason, var message) = NodeTuning.Of(active, o.FindNode, o.Now);
         conditions.Set("NodeTuned", value, reason, message);
+    }
+
+    private static void SetPreloaded(ConditionList conditions, Observation o)
+    {
+        if (o.Preload is { } preload)
+        {
+            conditions.Set(
+                PreloadedCondition, preload is { IsDone: true, Refused: null },
+                preload.HasFailed ? "PreloadFailed" : preload.IsDone ? "AllPreloaded" : "Preloading", Bounded(preload.Message));
+        }
+        else if (o.Deployment.Spec.Model.Preload != true)
+        {
+            conditions.Remove(PreloadedCondition);
+        }
+    }
+
+    private static void SetAutoscaling(ConditionList conditions, Observation o)
+    {
+        if (o.Autoscaling is not { } state)
+        {
+            conditions.Remove(AutoscalingCondition);
+            return;
+        }
+
+        (var value, var reason, var message) = o switch
+        {
+            { ForeignAutoscaler: { } foreign } => (
+                false, "HorizontalPodAutoscaler",
+                $"HorizontalPodAutoscaler '{foreign}' targets this deployment too, and what it writes is refused: delete it, or take "
+                + "spec.autoscaling away"),
+            _ when state.Missing is { } missing => (
+                false, "DemandUnknown", $"{missing}; no replica is taken away until it does: {state.Message}"),
+            _ when state.IsLimited => (true, "AtMaximum", $"demand asks for more than maxReplicas; {state.Message}"),
+            _ when state.Desired == 0 => (true, "ScaledToZero", $"the next request starts a replica; {state.Message}"),
+            _ => (true, "AsDemanded", state.Message),
+        };
+        conditions.Set(AutoscalingCondition, value, reason, message);
     }
 
     /// <summary>One line, since kubectl prints conditions and events in columns. The end matters most: that is where an error says what it

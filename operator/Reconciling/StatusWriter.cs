@@ -41,6 +41,7 @@ internal sealed class StatusWriter(IKubernetesClient client, EventRecorder event
     }
 
     /// <param name="cached">The deployment as the cache has it.</param>
+    /// <exception cref="StatusRefusedException">The server does not take it. An event has told it.</exception>
     /// <returns>How long the rest has to wait: call again then. Zero when nothing is left to write.</returns>
     public async Task<TimeSpan> WriteAsync(ModelDeployment cached, ModelDeploymentStatus status, CancellationToken cancellationToken)
     {
@@ -74,6 +75,13 @@ internal sealed class StatusWriter(IKubernetesClient client, EventRecorder event
             await events.RecordAsync(cached, EventType.Normal, "TensorParallelSizeChosen", advice, cancellationToken);
         }
 
+        if (status.Autoscaling is { Message: { } why } scaled
+            && latest.Status?.Autoscaling is { } earlier
+            && earlier.DesiredReplicas != scaled.DesiredReplicas)
+        {
+            await events.RecordAsync(cached, EventType.Normal, "Rescaled", why, cancellationToken);
+        }
+
         foreach (var condition in status.Conditions ?? [])
         {
             var before = latest.Status?.Conditions?.Find(c => c.Type == condition.Type);
@@ -97,6 +105,16 @@ internal sealed class StatusWriter(IKubernetesClient client, EventRecorder event
         }
     }
 
+    /// <summary>Writes down how many replicas were decided on just now, and leaves the rest of the status alone.</summary>
+    public async Task WriteDecisionAsync(ModelDeployment cached, AutoscalingStatus autoscaling, CancellationToken cancellationToken)
+    {
+        var status = Latest(cached).Status;
+        if (status?.Autoscaling?.DesiredReplicas != autoscaling.DesiredReplicas)
+        {
+            await WriteAsync(cached, (status ?? new ModelDeploymentStatus()).With(autoscaling), cancellationToken);
+        }
+    }
+
     private async Task<ModelDeployment> SendAsync(ModelDeployment cached, JsonObject status, CancellationToken cancellationToken)
     {
         try
@@ -111,7 +129,7 @@ internal sealed class StatusWriter(IKubernetesClient client, EventRecorder event
             await events.RecordAsync(
                 cached, EventType.Warning, Refusal.OfOther, $"the status cannot be written: {StableText.Of(e.Message, [])}",
                 cancellationToken);
-            throw;
+            throw new StatusRefusedException(e);
         }
     }
 
@@ -136,6 +154,7 @@ internal sealed class StatusWriter(IKubernetesClient client, EventRecorder event
         before?.Conditions is null
             || before.ObservedGeneration != now.ObservedGeneration
             || before.Sizing?.InputsHash != now.Sizing?.InputsHash
+            || before.Autoscaling?.DesiredReplicas != now.Autoscaling?.DesiredReplicas
         || !before.Conditions.Select(Essence).SequenceEqual((now.Conditions ?? []).Select(Essence));
 
     /// <summary>What of a condition somebody waits for: what is wrong with a worker is in the message.</summary>
@@ -157,13 +176,16 @@ internal sealed class StatusWriter(IKubernetesClient client, EventRecorder event
     /// not.</summary>
     private static bool IsNews(Condition? before, Condition now) =>
         IsBad(now) ? before is null || !IsBad(before) || before.Reason != now.Reason
-        : before is not null && before.Status != now.Status && now.Status != "Unknown" && now.Type is not ("Progressing" or "NodeTuned");
+        : before is not null && before.Status != now.Status && now.Status != "Unknown"
+            && now.Type is not ("Progressing" or "NodeTuned" or "Autoscaling");
 
     private static bool IsBad(Condition condition) => condition switch
     {
         { Type: "Degraded", Status: "True" } => true,
         { Type: "GpusAllocated", Status: "False" } => condition.Reason != "Allocating",
         { Type: "NodeTuned", Status: "False" } => true,
+        { Type: "Autoscaling", Status: "False" } => true,
+        { Type: "Preloaded", Reason: "PreloadFailed" } => true,
         _ => false,
     };
 

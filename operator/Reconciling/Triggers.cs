@@ -43,7 +43,7 @@ internal sealed class Triggers(WorkQueue<NamespacedName> queue, Fleet fleet)
 
     /// <summary>What the planner and the status look at. Heartbeats, images, notes of network plugins and the like change every few seconds
     /// and are not in it.</summary>
-    private static string Matters(V1Node node) => CanonicalJson.Of(KubernetesJson.ToJsonObject(new
+    public static string Matters(V1Node node) => CanonicalJson.Of(KubernetesJson.ToJsonObject(new
     {
         node.Metadata.Labels,
         Annotations = node.Metadata.Annotations?.Where(a => a.Key.StartsWith(ApiNames.Group + "/", StringComparison.Ordinal))

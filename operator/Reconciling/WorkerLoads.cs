@@ -1,10 +1,11 @@
-using System.Globalization;
 using Cluster.Common;
+using Cluster.Common.Metrics;
 
 namespace Cluster.Operator.Reconciling;
 
-/// <summary>Asks workers how busy they are, so that scaling down ends the least loaded. Called by
-/// <see cref="ModelDeploymentReconciler"/>, only when ready pods are about to go.</summary>
+/// <summary>Asks workers how busy they are, so that scaling down ends the least loaded, and none that somebody uses beside the gateway goes
+/// for want of requests. Called by <see cref="ModelDeploymentReconciler"/> and <see cref="Autoscaling.AutoscalerLoop"/>, only when ready
+/// pods are about to go.</summary>
 /// <param name="read">GET: the body of an answer with status 200; throws otherwise.</param>
 internal sealed class WorkerLoads(Func<Uri, CancellationToken, Task<string>> read, TimeProvider time)
 {
@@ -36,12 +37,18 @@ internal sealed class WorkerLoads(Func<Uri, CancellationToken, Task<string>> rea
     public async Task<IReadOnlyDictionary<string, double>> ReadAsync(
         IReadOnlyList<Replica> pods, int wanted, CancellationToken cancellationToken)
     {
-        List<Replica> ready = [.. pods.Where(p => p.Ready && p.Pod.Status?.PodIP is not null)];
-        if (wanted == 0 || ready.Count <= wanted)
-        {
-            return new Dictionary<string, double>();
-        }
+        List<Replica> ready = [.. pods.Where(IsAskable)];
+        return wanted == 0 || ready.Count <= wanted ? new Dictionary<string, double>() : await AskAsync(ready, cancellationToken);
+    }
 
+    /// <summary>Requests running and waiting of all ready pods that answer, by pod name.</summary>
+    public Task<IReadOnlyDictionary<string, double>> ReadAllAsync(IReadOnlyList<Replica> pods, CancellationToken cancellationToken) =>
+        AskAsync([.. pods.Where(IsAskable)], cancellationToken);
+
+    private static bool IsAskable(Replica pod) => pod.Ready && pod.Pod.Status?.PodIP is not null;
+
+    private async Task<IReadOnlyDictionary<string, double>> AskAsync(List<Replica> ready, CancellationToken cancellationToken)
+    {
         using CancellationTokenSource late = new(Timeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, cancellationToken);
         var answers = await Task.WhenAll(ready.Take(MostPods).Select(async pod => (pod.Name, Load: await LoadAsync(pod, either.Token))));
@@ -62,29 +69,15 @@ internal sealed class WorkerLoads(Func<Uri, CancellationToken, Task<string>> rea
         }
     }
 
-    /// <param name="metrics">Prometheus text; a sample is <c>name{labels} value [timestamp]</c>.</param>
+    /// <param name="metrics">Prometheus text.</param>
     private static double? Sum(string metrics)
     {
         double? sum = null;
-        foreach (var line in metrics.AsSpan().EnumerateLines())
+        foreach (var sample in MetricsReader.Read(metrics).Where(s => s.Name is WorkerMetricNames.Running or WorkerMetricNames.Waiting))
         {
-            if (IsLoad(line))
-            {
-                var rest = line[(line.LastIndexOf('}') + 1)..].TrimStart();
-                rest = line.Contains('}') ? rest : rest[(rest.IndexOf(' ') + 1)..];
-                var end = rest.IndexOf(' ');
-                sum = double.TryParse(end < 0 ? rest : rest[..end], NumberStyles.Float, CultureInfo.InvariantCulture, out var value)
-                    ? (sum ?? 0) + value
-                    : sum;
-            }
+            sum = (sum ?? 0) + sample.Value;
         }
 
         return sum;
-    }
-
-    private static bool IsLoad(ReadOnlySpan<char> line)
-    {
-        var end = line.IndexOfAny('{', ' ');
-        return end > 0 && line[..end] is "vllm:num_requests_running" or "vllm:num_requests_waiting";
     }
 }

@@ -16,6 +16,9 @@ internal sealed record WorkerOptions(string Image, string RuntimeClassName = "am
     /// <summary>What podTemplates may have, and where models may be.</summary>
     public PodPolicy Policy { get; init; } = PodPolicy.None;
 
+    /// <summary>From which the keys are derived that workers know the gateway by; null where there is no gateway.</summary>
+    public byte[]? GatewayMasterKey { get; init; }
+
     /// <summary>Groups that own <c>/dev/kfd</c> and <c>/dev/dri/*</c> on the nodes. Default: video and render of Debian and Ubuntu;
     /// render's number differs between releases (<c>stat -c %g /dev/kfd</c>).</summary>
     public IReadOnlyList<int> DeviceGroups { get; init; } = [44, 109];

@@ -53,7 +53,7 @@ internal static class WorkerPod
 
     /// <summary>Requires the node by affinity on its name, as DaemonSets do: setting spec.nodeName would go round the scheduler, and with
     /// it round resources and taints.</summary>
-    private static void Pin(JsonObject podSpec, string node)
+    public static void Pin(JsonObject podSpec, string node)
     {
         var affinity = Child(podSpec, "affinity");
         var required = Child(Child(affinity, "nodeAffinity"), "requiredDuringSchedulingIgnoredDuringExecution");

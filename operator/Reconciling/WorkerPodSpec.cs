@@ -13,6 +13,9 @@ internal static class WorkerPodSpec
     /// balancers need that long to hear of it.</summary>
     public const int PreStopSeconds = 5;
 
+    /// <summary>The volume that files from the hub are downloaded into.</summary>
+    public const string HubCacheVolume = "hub-cache";
+
     private const string HubCachePath = "/var/cache/huggingface";
     private const int SharedGibibytesPerRank = 1;
 
@@ -24,10 +27,8 @@ internal static class WorkerPodSpec
     {
         var spec = deployment.Spec;
         RequirePolicy(spec, options.Policy);
-        var model = ModelVolume.For("spec.model.source", spec.Model.Source, "model", "/models");
-        var draft = spec.Engine.Speculative is { Model: not WorkerFlags.Ngram } speculative
-            ? ModelVolume.For("spec.engine.speculative.model", speculative.Model, "draft-model", "/draft-models")
-            : null;
+        var model = Model(spec.Model.Source);
+        var draft = spec.Engine.Speculative is { Model: not WorkerFlags.Ngram } speculative ? Draft(speculative.Model) : null;
         var usesHubCache = model.UsesHubCache || draft?.UsesHubCache == true;
 
         JsonArray volumes = [];
@@ -63,7 +64,7 @@ internal static class WorkerPodSpec
             ["image"] = options.Image,
             ["args"] = EngineArguments.For(deployment, model.Argument, draft?.Argument ?? spec.Engine.Speculative?.Model),
             ["ports"] = new JsonArray(Port("http", WorkerFlags.DefaultHttpPort), Port("grpc", WorkerFlags.DefaultGrpcPort)),
-            ["env"] = Environment(spec, usesHubCache),
+            ["env"] = Environment(deployment, usesHubCache, options),
             // Loading hundreds of gigabytes takes its time: an hour, looked at every second so that a small model is up at once.
             ["startupProbe"] = Probe("/ready", periodSeconds: 1, failureThreshold: 3600),
             ["readinessProbe"] = Probe("/ready", periodSeconds: 2, failureThreshold: 2),
@@ -105,6 +106,15 @@ internal static class WorkerPodSpec
             }
         }
     }
+
+    /// <summary>How the model gets into the pod.</summary>
+    /// <exception cref="InvalidModelDeploymentException">The source is malformed.</exception>
+    public static ModelVolume Model(string source) => ModelVolume.For("spec.model.source", source, "model", "/models");
+
+    /// <summary>The same of the model that drafts.</summary>
+    /// <exception cref="InvalidModelDeploymentException">The source is malformed.</exception>
+    public static ModelVolume Draft(string source) =>
+        ModelVolume.For("spec.engine.speculative.model", source, "draft-model", "/draft-models");
 
     /// <exception cref="InvalidModelDeploymentException">A folder of the node or a variable that the operator's administrator does not
     /// allow.</exception>
@@ -176,8 +186,9 @@ internal static class WorkerPodSpec
         }
     }
 
-    private static JsonArray Environment(ModelDeploymentSpec spec, bool usesHubCache)
+    private static JsonArray Environment(ModelDeployment deployment, bool usesHubCache, WorkerOptions options)
     {
+        var spec = deployment.Spec;
         List<JsonObject> env = [];
         if (spec.Gpu.Allocation != GpuAllocation.Pinned)
         {
@@ -203,6 +214,11 @@ internal static class WorkerPodSpec
                 ["name"] = "HF_TOKEN",
                 ["valueFrom"] = new JsonObject { ["secretKeyRef"] = new JsonObject { ["name"] = token.Name, ["key"] = token.Key } },
             });
+        }
+
+        if (options.GatewayMasterKey is not null)
+        {
+            env.Add(GatewaySecret.Variable(deployment.Metadata.Name));
         }
 
         foreach (var item in spec.Tuning.Env ?? [])

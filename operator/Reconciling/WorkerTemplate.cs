@@ -109,6 +109,12 @@ internal sealed class WorkerTemplate
             Labels(name)
                 .Append(KeyValuePair.Create(NodeAnnotations.NumaBalancingRequest, deployment.Spec.Tuning.NumaBalancing.ToString())));
         metadata["ownerReferences"] = new JsonArray(OwnerReference(deployment));
+        if (options.GatewayMasterKey is { } masterKey)
+        {
+            metadata["annotations"] = WithAll(
+                metadata["annotations"], [KeyValuePair.Create(ApiNames.GatewayKeyAnnotation, GatewaySecret.IdOf(masterKey, deployment))]);
+        }
+
         return new WorkerTemplate(manifest);
     }
 

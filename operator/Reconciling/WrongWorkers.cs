@@ -12,8 +12,11 @@ namespace Cluster.Operator.Reconciling;
 /// <param name="read">GET: the body of the answer, whatever its status.</param>
 internal sealed class WrongWorkers(Func<Uri, CancellationToken, Task<string>> read, TimeProvider time)
 {
-    /// <summary>How soon a worker is asked again that is unready for another reason, or did not answer.</summary>
+    /// <summary>How soon a worker is asked again that is unready for another reason, or did not answer, however often its deployment is
+    /// looked at meanwhile.</summary>
     public static readonly TimeSpan Recheck = TimeSpan.FromSeconds(15);
+
+    private static readonly TimeSpan Soonest = TimeSpan.FromMilliseconds(10);
 
     private const int MostPods = 64;
     private const int MostRemembered = 4096;
@@ -22,6 +25,9 @@ internal sealed class WrongWorkers(Func<Uri, CancellationToken, Task<string>> re
 
     // Until the pod is gone, also while it ends and is not asked any more. By uid.
     private readonly ConcurrentDictionary<string, string> _told = new(StringComparer.Ordinal);
+
+    // When a pod was asked last, by uid; none of one that is ready again: what it says next time is news.
+    private readonly ConcurrentDictionary<string, long> _asked = new(StringComparer.Ordinal);
 
     /// <param name="client">From <see cref="WorkerLoads.CreateClient"/>; used for all requests.</param>
     public static WrongWorkers Over(HttpClient client, TimeProvider time) => new(
@@ -32,15 +38,41 @@ internal sealed class WrongWorkers(Func<Uri, CancellationToken, Task<string>> re
         },
         time);
 
-    /// <summary>Whether any of the pods may have something to tell that nobody announces.</summary>
-    public static bool AnyIn(IReadOnlyList<Replica> pods) => pods.Any(MayTell);
+    /// <summary>How soon to ask again, where any of the pods may have something to tell that nobody announces; null where none
+    /// has.</summary>
+    public TimeSpan? Remaining(IReadOnlyList<Replica> pods)
+    {
+        TimeSpan? least = null;
+        foreach (var pod in pods.Where(MayTell))
+        {
+            var left = Recheck - (_asked.TryGetValue(pod.Uid!, out var at) ? time.GetElapsedTime(at) : TimeSpan.Zero);
+            least = least is null || left < least ? left : least;
+        }
+
+        return least is { } soon && soon < Soonest ? Soonest : least;
+    }
 
     /// <returns>What is wrong, by the names of the pods that say so.</returns>
     public async Task<IReadOnlyDictionary<string, string>> FindAsync(IReadOnlyList<Replica> pods, CancellationToken cancellationToken)
     {
-        List<Replica> asked = [.. pods.Where(p => MayTell(p) && !_told.ContainsKey(p.Uid!)).Take(MostPods)];
+        foreach (var serving in pods.Where(p => p is { Ready: true, Uid: not null }))
+        {
+            _asked.TryRemove(serving.Uid!, out _);
+        }
+
+        List<Replica> asked = [.. pods.Where(p => MayTell(p) && !_told.ContainsKey(p.Uid!) && IsDue(p.Uid!)).Take(MostPods)];
         if (asked.Count > 0)
         {
+            if (_asked.Count > MostRemembered)
+            {
+                _asked.Clear();
+            }
+
+            foreach (var pod in asked)
+            {
+                _asked[pod.Uid!] = time.GetTimestamp();
+            }
+
             using CancellationTokenSource late = new(Timeout, time);
             using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, cancellationToken);
             await Task.WhenAll(asked.Select(pod => AskAsync(pod, either.Token)));
@@ -58,6 +90,8 @@ internal sealed class WrongWorkers(Func<Uri, CancellationToken, Task<string>> re
 
         return found;
     }
+
+    private bool IsDue(string uid) => !_asked.TryGetValue(uid, out var at) || time.GetElapsedTime(at) >= Recheck;
 
     private static bool MayTell(Replica pod) =>
         pod is { Ready: false, Terminating: false, Finished: false, Uid: not null, Pod.Status.PodIP: not null }

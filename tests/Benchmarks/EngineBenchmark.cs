@@ -1,4 +1,5 @@
 using System.Globalization;
+using Cluster.Common.Benchmarking;
 using Cluster.Worker.Benchmarking;
 using Cluster.Worker.Benchmarking.Datasets;
 using Cluster.Worker.Compute.Cpu;
@@ -62,6 +63,27 @@ internal static class EngineBenchmark
                 + $"model, {1e3 * between / (prefill.Steps + decode.Steps):F3} ms between steps: "
                 + $"{100 * between / (prefill.Seconds + decode.Seconds):F1} % of the model's time"));
         }
+
+        Console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"choosing {Batch} tokens at temperature 1, alone: {1e3 * SamplingSeconds(model.Runner.VocabSize):F3} ms"));
+    }
+
+    /// <summary>What of the time between two steps is the choice of tokens; the rest is books, plan and the change of threads.</summary>
+    private static double SamplingSeconds(int vocabSize)
+    {
+        const int Rows = 16;
+        var random = new Random(1);
+        var sampler = new Sampler(vocabSize);
+        var logits = Enumerable.Range(0, Rows * vocabSize).Select(_ => (random.NextSingle() * 8) - 4).ToArray();
+        var state = new SamplingState(new SamplingParameters(), [1], 1, []);
+        return BestTime.Of(() =>
+        {
+            for (var row = 0; row < Batch; row++)
+            {
+                sampler.Sample(logits.AsSpan(row % Rows * vocabSize, vocabSize), state);
+            }
+        });
     }
 
     /// <summary>The run of three with the least time between steps: disturbances only ever add some.</summary>

@@ -1,11 +1,14 @@
 using System.Globalization;
+using Cluster.Benchmarks.Compare;
+using Cluster.Benchmarks.Gateway;
 using Cluster.Benchmarks.OpenCl;
 using Cluster.Benchmarks.Scale;
 
 namespace Cluster.Benchmarks;
 
 /// <summary>Measurements that are too slow or too noisy for tests: <c>dotnet run --project tests/Benchmarks -c Release -- kernels</c>,
-/// <c>opencl</c>, <c>engine</c>, <c>sampling</c>, <c>collectives</c>, <c>tp</c> or <c>operator</c>.</summary>
+/// <c>compare</c>, <c>opencl</c>, <c>engine</c>, <c>sampling</c>, <c>collectives</c>, <c>tp</c>, <c>gateway</c>, <c>routing</c> or
+/// <c>operator</c>.</summary>
 internal static class Program
 {
     public static async Task<int> Main(string[] arguments)
@@ -18,6 +21,8 @@ internal static class Program
             case ["kernels", "--threads", var count] when int.TryParse(count, out var threads) && threads > 0:
                 KernelBenchmark.Run(threads);
                 return 0;
+            case ["compare", .. var rest]:
+                return await Compare.CompareOptions.Command(CompareRun.RunAsync).Parse(rest).InvokeAsync();
             case ["opencl"]:
                 return OpenClBenchmark.Run();
             case ["engine"]:
@@ -33,6 +38,15 @@ internal static class Program
                 return await OperatorBenchmark.RunAsync([100, 300, 1000]);
             case ["operator", "--nodes", var list] when OperatorBenchmark.TryParseSizes(list, out var sizes):
                 return await OperatorBenchmark.RunAsync(sizes);
+            case ["gateway"]:
+                await OverheadBenchmark.RunAsync();
+                return 0;
+            case ["routing"]:
+                await RoutingBenchmark.RunAsync(4);
+                return 0;
+            case ["routing", "--replicas", var count] when int.TryParse(count, out var replicas) && replicas is > 0 and <= 16:
+                await RoutingBenchmark.RunAsync(replicas);
+                return 0;
             case ["tp"]:
                 await TensorParallelBenchmark.RunAsync(SampleModel());
                 return 0;
@@ -51,8 +65,9 @@ internal static class Program
                 return 0;
             default:
                 Console.Error.WriteLine(
-                    "usage: kernels [--threads N] | opencl | engine [--threads N] | sampling | collectives [--ranks N] | "
-                    + "tp [--model MODEL] | operator [--nodes N,N,…]");
+                    "usage: kernels [--threads N] | compare [--rows ID,…] [--runs N] [--threads N] [--work DIR] [--out FILE] | opencl | "
+                    + "engine [--threads N] | sampling | collectives [--ranks N] | tp [--model MODEL] | gateway | "
+                    + "routing [--replicas N] | operator [--nodes N,N,…]");
                 return 2;
         }
     }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Cluster.Common.Benchmarking;
 using Cluster.Worker.Benchmarking;
 using Cluster.Worker.Benchmarking.Datasets;
 using Cluster.Worker.Engine;

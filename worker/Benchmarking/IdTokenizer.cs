@@ -4,7 +4,7 @@ using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Benchmarking;
 
-/// <summary>Text of a model without a tokenizer: the ids, each after a space. Lets synthetic models run through the whole engine.</summary>
+/// <summary>Text of a model without a tokenizer: the ids, each after a space. Lets such a model run through the whole engine.</summary>
 internal sealed class IdTokenizer(int vocabSize) : ITokenizer
 {
     public int VocabSize => vocabSize;

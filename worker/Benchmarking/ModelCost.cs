@@ -1,4 +1,3 @@
-using Cluster.Worker.Compute;
 using Cluster.Worker.Models.Config;
 using Cluster.Worker.Models.Layers;
 using Cluster.Worker.Models.Running;
@@ -28,10 +27,9 @@ internal sealed record ModelCost(
                 : projections * hidden * config.IntermediateSize;
         }
 
-        var embeddingBytes = (long)config.VocabSize * config.HiddenSize * (config.DType ?? DType.F32).Size();
         var cache = model.Capacity.Cache;
         return new ModelCost(
-            Math.Max(0, model.ResidentWeightBytes - embeddingBytes),
+            model.ResidentWeightBytes - model.TableBytes,
             cache.BytesPerBlock / cache.BlockSize,
             2 * parameters,
             2 * hidden * config.VocabSize,

@@ -1,4 +1,4 @@
-using Cluster.Worker.Benchmarking.Datasets;
+using Cluster.Common.Benchmarking;
 using Cluster.Worker.Engine;
 
 namespace Cluster.Worker.Benchmarking;

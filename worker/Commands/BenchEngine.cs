@@ -1,15 +1,15 @@
+using Cluster.Common.Benchmarking;
 using Cluster.Worker.Benchmarking;
 using Cluster.Worker.Benchmarking.Datasets;
 using Cluster.Worker.Compute.Profiling;
 using Cluster.Worker.Engine;
-using Cluster.Worker.Models.Sources;
 using Cluster.Worker.Startup;
 using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Commands;
 
-/// <summary>An engine to measure, in this process. Unlike <see cref="TextEngine"/> it takes synthetic models, which have no tokenizer, and
-/// times the steps.</summary>
+/// <summary>An engine to measure, in this process. Unlike <see cref="TextEngine"/> it takes checkpoints without a tokenizer,
+/// and times the steps.</summary>
 internal sealed class BenchEngine : IAsyncDisposable
 {
     private readonly (string Description, bool IsGpu) _device;
@@ -37,13 +37,10 @@ internal sealed class BenchEngine : IAsyncDisposable
     /// <exception cref="CommandFailure">The flags do not fit the model or the machine.</exception>
     public static async Task<BenchEngine> LoadAsync(StartupOptions options, int numRequests, CancellationToken cancellationToken)
     {
-        var isSynthetic = SyntheticModel.IsSource(options.Model);
-        var folders = isSynthetic
-            ? new ModelFolders(options.Model)
-            : await ModelFolder.PrepareAsync(options, Console.Error.WriteLine, cancellationToken);
+        var folders = await ModelFolder.PrepareAsync(options, Console.Error.WriteLine, cancellationToken);
         try
         {
-            var fileTokenizer = isSynthetic ? null : Tokenization.Tokenizer.Load(folders.Model);
+            var fileTokenizer = TokenizerFile.Find(folders.Model) is null ? null : Tokenization.Tokenizer.Load(folders.Model);
             var model = LoadBar.Run(progress => ReplicaModel.Load(options, folders, fileTokenizer, progress, Console.Error.WriteLine));
             var config = model.Target.Config;
             ITokenizer tokenizer = fileTokenizer is null ? new IdTokenizer(config.VocabSize) : fileTokenizer;

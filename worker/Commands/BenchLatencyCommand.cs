@@ -1,10 +1,9 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Cluster.Common.Benchmarking;
 using Cluster.Worker.Benchmarking;
-using Cluster.Worker.Benchmarking.Datasets;
 using Cluster.Worker.Compute.Profiling;
-using Cluster.Worker.Models.Sources;
 using Cluster.Worker.Startup;
 
 namespace Cluster.Worker.Commands;
@@ -125,10 +124,8 @@ internal static class BenchLatencyCommand
     private static async Task<int> ComputeAsync(
         StartupOptions startup, int batchSize, int inputLength, string? jsonFile, CancellationToken cancellationToken)
     {
-        var source = SyntheticModel.IsSource(startup.Model)
-            ? startup.Model
-            : (await ModelFolder.PrepareAsync(startup, Console.Error.WriteLine, cancellationToken)).Model;
-        var report = DryRun.Run(startup, source, batchSize, inputLength);
+        var folders = await ModelFolder.PrepareAsync(startup, Console.Error.WriteLine, cancellationToken);
+        var report = DryRun.Run(startup, folders.Model, batchSize, inputLength);
         Console.WriteLine(report.Text());
         if (jsonFile is not null)
         {

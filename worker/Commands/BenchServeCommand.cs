@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Cluster.Common.Benchmarking;
 using Cluster.Worker.Benchmarking.Datasets;
 using Cluster.Worker.Benchmarking.Serving;
 using Cluster.Worker.Startup;
@@ -25,6 +26,7 @@ internal static class BenchServeCommand
 
     private static async Task<int> RunAsync(BenchServeFlags flags, ParseResult arguments, CancellationToken cancellationToken)
     {
+        var load = flags.Load;
         var address = flags.BaseAddress(arguments);
         using var http = CompletionClient.CreateHttpClient(Environment.GetEnvironmentVariable(ApiKeyVariable));
         var firstModel = await CompletionClient.FirstModelAsync(http, address, cancellationToken);
@@ -32,16 +34,14 @@ internal static class BenchServeCommand
         var tokenizerFolder = TokenizerFolder(flags, arguments);
         var tokenizer = Tokenizer.Load(tokenizerFolder);
         var client = new CompletionClient(
-            http, CompletionClient.At(address, arguments.GetValue(flags.Endpoint)!), model, arguments.GetValue(flags.IgnoreEos),
+            http, CompletionClient.At(address, arguments.GetValue(flags.Endpoint)!), model, arguments.GetValue(load.IgnoreEos),
             TimeProvider.System);
         var source = flags.Dataset(arguments);
-        var random = new Random(arguments.GetValue(flags.Seed));
+        var random = new Random(arguments.GetValue(load.Seed));
         var vocabulary = DatasetSource.TextTokens(tokenizer, tokenizer.VocabSize);
-        var goodput = arguments.GetValue(flags.Goodput) is { Length: > 0 } objectives ? Goodput.Parse(objectives) : null;
-        var report = new ServeReport(
-            BenchServeFlags.MetricList(arguments.GetValue(flags.PercentileMetrics)),
-            BenchServeFlags.PercentileList(arguments.GetValue(flags.MetricPercentiles)));
-        var rates = BenchServeFlags.Rates(arguments.GetValue(flags.RequestRate)!);
+        var goodput = load.GoodputOf(arguments);
+        var report = load.ReportOf(arguments);
+        var rates = load.RatesOf(arguments);
         var points = new List<LoadPoint>();
         foreach (var rate in rates)
         {
@@ -55,12 +55,12 @@ internal static class BenchServeCommand
             }
 
             var arrivals = prompts[0].ArrivalSeconds is null
-                ? ArrivalProcess.Generate(prompts.Count, rate, arguments.GetValue(flags.Burstiness), random)
+                ? ArrivalProcess.Generate(prompts.Count, rate, arguments.GetValue(load.Burstiness), random)
                 : [.. prompts.Select(prompt => prompt.ArrivalSeconds!.Value)];
             var (requests, seconds) = await CountBar.RunAsync(
                 $"{LoadPlot.RateName(rate)} requests/s",
                 show => ServeRun.RunAsync(
-                    client.SendAsync, prompts, arrivals, arguments.GetValue(flags.MaxConcurrency), new Progress(show), TimeProvider.System,
+                    client.SendAsync, prompts, arrivals, arguments.GetValue(load.MaxConcurrency), new Progress(show), TimeProvider.System,
                     cancellationToken));
             var metrics = new ServeMetrics(requests, seconds, goodput);
             points.Add(new LoadPoint(rate, metrics));
@@ -82,8 +82,8 @@ internal static class BenchServeCommand
                     ["tokenizer_id"] = tokenizerFolder,
                     ["num_prompts"] = prompts.Count,
                     ["request_rate"] = double.IsFinite(rate) ? rate : "inf",
-                    ["burstiness"] = arguments.GetValue(flags.Burstiness),
-                    ["max_concurrency"] = arguments.GetValue(flags.MaxConcurrency),
+                    ["burstiness"] = arguments.GetValue(load.Burstiness),
+                    ["max_concurrency"] = arguments.GetValue(load.MaxConcurrency),
                 };
                 foreach (var (name, value) in report.Json(metrics).ToArray())
                 {

@@ -1,14 +1,15 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
-using System.Globalization;
+using Cluster.Common.Benchmarking;
 using Cluster.Worker.Benchmarking.Datasets;
-using Cluster.Worker.Benchmarking.Serving;
 
 namespace Cluster.Worker.Commands;
 
 /// <summary>Options of bench serve, with vLLM's names.</summary>
 internal sealed class BenchServeFlags
 {
+    /// <summary>What is sent, and what is reported.</summary>
+    public LoadFlags Load { get; } = new();
+
     public Option<string> Backend { get; } = OptionChecks.OneOf(
         "--backend", "Protocol of the server; openai and vllm are the same, the OpenAI completions API with vLLM's ignore_eos.", "openai",
         "vllm");
@@ -62,38 +63,6 @@ internal sealed class BenchServeFlags
         HelpName = "FILE"
     };
 
-    public Option<int> NumPrompts { get; } = BenchOptions.Count("--num-prompts", "Requests to send.", 1000);
-
-    public Option<string[]> RequestRate { get; } = new("--request-rate")
-    {
-        Description = "Requests per second; inf sends all of them at once. A list (1,2,4) is run one rate after the other.",
-        DefaultValueFactory = _ => ["inf"],
-        AllowMultipleArgumentsPerToken = true,
-        HelpName = "RATE"
-    };
-
-    public Option<double> Burstiness { get; } = BenchOptions.Number(
-        "--burstiness", "Shape of the gamma distribution of gaps: 1 is a Poisson process, less is burstier.", 1,
-        value => value is >= 0.01 and <= 1e6, "from 0.01 to 1000000");
-
-    public Option<int?> MaxConcurrency { get; } = BenchOptions.OptionalCount(
-        "--max-concurrency", "Maximum number of concurrent requests. Default: no limit.");
-
-    public Option<int> Seed { get; } = new("--seed") { Description = "Of prompts and arrivals.", HelpName = "N" };
-
-    public Option<bool> IgnoreEos { get; } = new("--ignore-eos")
-    {
-        Description = "Generate to the full length, past any end-of-sequence token."
-    };
-
-    public Option<int> RandomInputLen { get; } = BenchOptions.Count("--random-input-len", "Tokens of a random prompt.", 1024);
-
-    public Option<int> RandomOutputLen { get; } = BenchOptions.Count("--random-output-len", "Tokens to generate from one.", 128);
-
-    public Option<double> RandomRangeRatio { get; } = BenchOptions.Number(
-        "--random-range-ratio", "How far both lengths vary: 0.5 draws from half to one and a half.", 0, value => value is >= 0 and < 1,
-        "from 0 to below 1");
-
     public Option<int?> ShareGptOutputLen { get; } = BenchOptions.OptionalCount(
         "--sharegpt-output-len", "Tokens to generate, instead of as many as the answer has.");
 
@@ -103,29 +72,6 @@ internal sealed class BenchServeFlags
 
     public Option<int> SonnetPrefixLen { get; } = BenchOptions.Count(
         "--sonnet-prefix-len", "Tokens that all sonnet prompts share.", 200, minimum: 0);
-
-    public Option<string> PercentileMetrics { get; } = new("--percentile-metrics")
-    {
-        Description = "Latencies to report, of ttft,tpot,itl,e2el.",
-        DefaultValueFactory = _ => string.Join(',', ServeReport.Metrics),
-        HelpName = "LIST"
-    };
-
-    public Option<string> MetricPercentiles { get; } = new("--metric-percentiles")
-    {
-        Description = "Percentiles of each, as in 50,90,99.",
-        DefaultValueFactory = _ => "99",
-        HelpName = "LIST"
-    };
-
-    public Option<string[]> Goodput { get; } = new("--goodput")
-    {
-        Description =
-            "Service level objectives in milliseconds, as in ttft:200 tpot:50 e2el:1000; also reports the rate of requests that meet all "
-            + "of them.",
-        AllowMultipleArgumentsPerToken = true,
-        HelpName = "METRIC:MS"
-    };
 
     public Option<bool> SaveResult { get; } = new("--save-result")
     {
@@ -152,49 +98,17 @@ internal sealed class BenchServeFlags
 
     public void AddTo(Command command)
     {
-        RequestRate.Validators.Add(result => Check(result, () => Rates(result.Tokens.Select(token => token.Value))));
-        Goodput.Validators.Add(
-            result => Check(result, () => Benchmarking.Serving.Goodput.Parse(result.Tokens.Select(token => token.Value))));
-        PercentileMetrics.Validators.Add(result => Check(result, () => MetricList(result.GetValueOrDefault<string>())));
-        MetricPercentiles.Validators.Add(result => Check(result, () => PercentileList(result.GetValueOrDefault<string>())));
         foreach (var option in (Option[])
             [
-                Backend, BaseUrl, Host, Port, Endpoint, Model, Tokenizer, ServedModelName, DatasetName, DatasetPath, NumPrompts,
-                RequestRate, Burstiness, MaxConcurrency, Seed, IgnoreEos, RandomInputLen, RandomOutputLen, RandomRangeRatio,
-                ShareGptOutputLen, SonnetInputLen, SonnetOutputLen, SonnetPrefixLen, PercentileMetrics, MetricPercentiles, Goodput,
-                SaveResult, ResultFilename, ResultDir, Plot,
+                Backend, BaseUrl, Host, Port, Endpoint, Model, Tokenizer, ServedModelName, DatasetName, DatasetPath, ShareGptOutputLen,
+                SonnetInputLen, SonnetOutputLen, SonnetPrefixLen, SaveResult, ResultFilename, ResultDir, Plot,
             ])
         {
             command.Options.Add(option);
         }
+
+        Load.AddTo(command);
     }
-
-    /// <summary>Rates in the order given, infinity for inf.</summary>
-    /// <exception cref="FormatException">One is not a positive number.</exception>
-    public static double[] Rates(IEnumerable<string> values) =>
-        [.. values.SelectMany(value => value.Split(',')).Select(value => value switch
-        {
-            "inf" => double.PositiveInfinity,
-            _ when double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out var rate)
-                && double.IsFinite(rate)
-                && rate > 0 => rate,
-            _ => throw new FormatException($"--request-rate {value}: expected a number above 0, or inf"),
-        })];
-
-    /// <exception cref="FormatException">One is unknown.</exception>
-    public static string[] MetricList(string? value) =>
-        [.. (value ?? "").Split(',').Select(name => ServeReport.Metrics.Contains(name)
-            ? name
-            : throw new FormatException($"--percentile-metrics {name}: expected some of {string.Join(',', ServeReport.Metrics)}"))];
-
-    /// <exception cref="FormatException">One is not a percentile.</exception>
-    public static double[] PercentileList(string? value) =>
-        [.. (value ?? "").Split(',')
-            .Select(
-                text => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var percentile)
-                    && percentile is >= 0 and <= 100
-            ? percentile
-            : throw new FormatException($"--metric-percentiles {text}: expected numbers from 0 to 100"))];
 
     /// <exception cref="CommandFailure">--base-url is no address.</exception>
     public Uri BaseAddress(ParseResult arguments)
@@ -208,7 +122,7 @@ internal sealed class BenchServeFlags
     public DatasetSource Dataset(ParseResult arguments)
     {
         var name = arguments.GetValue(DatasetName)!;
-        var source = new DatasetSource(name, arguments.GetValue(DatasetPath), arguments.GetValue(NumPrompts));
+        var source = new DatasetSource(name, arguments.GetValue(DatasetPath), arguments.GetValue(Load.NumPrompts));
         return name switch
         {
             DatasetSource.ShareGpt => source with { OutputLength = arguments.GetValue(ShareGptOutputLen) },
@@ -220,22 +134,10 @@ internal sealed class BenchServeFlags
             },
             _ => source with
             {
-                InputLength = arguments.GetValue(RandomInputLen),
-                OutputLength = arguments.GetValue(RandomOutputLen),
-                RangeRatio = arguments.GetValue(RandomRangeRatio),
+                InputLength = arguments.GetValue(Load.RandomInputLen),
+                OutputLength = arguments.GetValue(Load.RandomOutputLen),
+                RangeRatio = arguments.GetValue(Load.RandomRangeRatio),
             },
         };
-    }
-
-    private static void Check(OptionResult result, Action parse)
-    {
-        try
-        {
-            parse();
-        }
-        catch (FormatException exception)
-        {
-            result.AddError(exception.Message);
-        }
     }
 }

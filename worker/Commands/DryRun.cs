@@ -32,7 +32,7 @@ internal static class DryRun
         try
         {
             var (config, weights) = SyntheticModel.IsSource(source)
-                ? (SyntheticModel.Find(source).Config, SyntheticModel.Find(source).Shapes())
+                ? (SyntheticModel.Find(source).Config, SyntheticModel.Find(source).EmptyWeights())
                 : ModelLoader.Open(source);
             var length = inputLength + 1;
             using var model = ModelLoader.Load(

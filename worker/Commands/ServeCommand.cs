@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Cluster.Worker.Serving;
 using Cluster.Worker.Serving.Parsing;
@@ -105,11 +106,21 @@ internal static class ServeCommand
                 Formats = formats,
                 Defaults = worker.Defaults,
             });
-        logger.LogInformation("ready: serving {Names}", string.Join(", ", names));
+        var (bytes, seconds) = (worker.WeightBytes * 1e-9, SinceStart().TotalSeconds);
+        logger.LogInformation(
+            "ready: serving {Names} {Seconds:F2} s after the process started, with {Gigabytes:F2} GB of weights ({Rate:F2} GB/s)",
+            string.Join(", ", names), seconds, bytes, bytes / seconds);
 
         _ = KnownAnswers.WatchAsync(worker.Engine, state, devices, logger);
         var failed = ServingEnd.FailureAsync(worker.Engine.Completion, worker.Ranks?.Lost);
         return await ServingEnd.AwaitAsync(server, stopping.Task, failed, options.ShutdownTimeout, logger);
+    }
+
+    /// <summary>Time since the process was started, the runtime's own start included.</summary>
+    private static TimeSpan SinceStart()
+    {
+        using var process = Process.GetCurrentProcess();
+        return TimeProvider.System.GetUtcNow() - process.StartTime.ToUniversalTime();
     }
 
     /// <exception cref="CommandFailure">A variable has a value nobody could act on.</exception>

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Net;
 using Cluster.Worker.Serving;
+using Cluster.Worker.Serving.Relaying;
 using Cluster.Worker.Serving.Tls;
 
 namespace Cluster.Worker.Commands;
@@ -13,6 +14,14 @@ internal sealed class ServingFlags
     private static readonly string[] KeyVariables = ["CLUSTER_API_KEY", "VLLM_API_KEY"];
 
     private static readonly FileKind KeyFile = new("a list of keys", 1 << 20);
+
+    /// <summary>Where the operator puts the key of the deployment's gateway.</summary>
+    private const string GatewayKeyVariable = "CLUSTER_GATEWAY_KEY";
+
+    /// <summary>The pod's name, by the downward API.</summary>
+    private const string PodNameVariable = "POD_NAME";
+
+    private static readonly FileKind GatewayKeyFile = new("a gateway key", 1 << 16);
 
     private const string LocalHost = "localhost";
     private const string Shared = "none";
@@ -38,6 +47,14 @@ internal sealed class ServingFlags
     private readonly Option<string?> _apiKeyFile = new("--api-key-file")
     {
         Description = "File with API keys, one per line; # starts a comment. Read at startup.",
+        HelpName = "FILE"
+    };
+
+    private readonly Option<string?> _gatewayKeyFile = new("--gateway-key-file")
+    {
+        Description =
+            "File with the key that the gateway in front of this worker shows; CLUSTER_GATEWAY_KEY has it otherwise. Whoever shows it "
+            + "needs no API key, and may have a stream go on that another replica has begun. Read at startup.",
         HelpName = "FILE"
     };
 
@@ -151,8 +168,8 @@ internal sealed class ServingFlags
             }
         });
         foreach (var option in (Option[])[
-            _host, _port, _grpcPort, _shutdownTimeout, _apiKey, _apiKeyFile, _tlsCert, _tlsKey, _cacheIsolation, _allowedHosts,
-            _maxRequestBytes, _maxInflightRequestBytes, _requestTimeout, _healthTimeout, _probeInterval])
+            _host, _port, _grpcPort, _shutdownTimeout, _apiKey, _apiKeyFile, _gatewayKeyFile, _tlsCert, _tlsKey, _cacheIsolation,
+            _allowedHosts, _maxRequestBytes, _maxInflightRequestBytes, _requestTimeout, _healthTimeout, _probeInterval])
         {
             command.Options.Add(option);
         }
@@ -165,7 +182,7 @@ internal sealed class ServingFlags
     public ServerOptions Read(ParseResult arguments, Func<string, string?> environment)
     {
         var options = Options(arguments, environment);
-        return options is { IsolatesCacheByKey: true, ApiKeys.IsEmpty: true }
+        return options is { IsolatesCacheByKey: true, ApiKeys.IsEmpty: true, GatewayKey: null }
             ? throw new CommandFailure("--cache-isolation key: there are no API keys to tell callers by; give some with --api-key-file")
             : options;
     }
@@ -182,9 +199,12 @@ internal sealed class ServingFlags
         {
             Tls = arguments.GetValue(_tlsCert) is { } certificate ? new TlsFiles(certificate, arguments.GetValue(_tlsKey)!) : null,
             ApiKeys = Keys(arguments.GetValue(_apiKey) ?? [], arguments.GetValue(_apiKeyFile), environment),
+            GatewayKey = GatewayKeyOf(arguments.GetValue(_gatewayKeyFile), environment),
+            ReplicaName = environment(PodNameVariable) is { Length: > 0 } pod && pod.All(IsNameCharacter) ? pod : null,
             IsolatesCacheByKey = arguments.GetValue(_cacheIsolation) == ByKey,
             OpenSecrets = [
-                .. new[] { arguments.GetValue(_apiKeyFile), arguments.GetValue(_tlsKey) }.OfType<string>().Where(IsReadableByOthers)],
+                .. new[] { arguments.GetValue(_apiKeyFile), arguments.GetValue(_gatewayKeyFile), arguments.GetValue(_tlsKey) }
+                    .OfType<string>().Where(IsReadableByOthers)],
             CrossOrigin = _crossOrigin.Read(arguments),
             AllowedHosts = arguments.GetValue(_allowedHosts) ?? [],
             HealthTimeout = TimeSpan.FromSeconds(arguments.GetValue(_healthTimeout)),
@@ -227,6 +247,37 @@ internal sealed class ServingFlags
 
         return ApiKeys.None;
     }
+
+    /// <summary>The file counts before the environment.</summary>
+    private static GatewayKey? GatewayKeyOf(string? file, Func<string, string?> environment)
+    {
+        var (name, value) = file is null ? (GatewayKeyVariable, environment(GatewayKeyVariable))
+            : ($"--gateway-key-file {file}", ReadGatewayKey(file));
+        try
+        {
+            return value is null ? null : new GatewayKey(value.Trim());
+        }
+        catch (ArgumentException exception)
+        {
+            throw new CommandFailure($"{name}: {exception.Message}", exception);
+        }
+    }
+
+    /// <exception cref="CommandFailure">The file cannot be read. The message holds none of it.</exception>
+    private static string ReadGatewayKey(string file)
+    {
+        try
+        {
+            return RegularFile.ReadText(file, GatewayKeyFile);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new CommandFailure($"--gateway-key-file {file}: {exception.Message}", exception);
+        }
+    }
+
+    /// <summary>Of names of pods; nothing else goes into a header.</summary>
+    private static bool IsNameCharacter(char character) => char.IsAsciiLetterOrDigit(character) || character is '-' or '.';
 
     private long InflightBytes(ParseResult arguments)
     {

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using Cluster.Worker.Compute.Tuning;
-using Cluster.Worker.Models.Sources;
 using Cluster.Worker.Startup;
 using Cluster.Worker.Tokenization;
 
@@ -57,9 +56,7 @@ internal static class TuneCommand
 
     private static async Task<int> RunAsync(StartupOptions startup, CancellationToken cancellationToken)
     {
-        var folders = SyntheticModel.IsSource(startup.Model)
-            ? new ModelFolders(startup.Model)
-            : await ModelFolder.PrepareAsync(startup, Console.Error.WriteLine, cancellationToken);
+        var folders = await ModelFolder.PrepareAsync(startup, Console.Error.WriteLine, cancellationToken);
         List<TunedShape> tuned = [];
         var tunable = startup.Device.Tuning!;
         await CountBar.RunAsync("tuning", report =>

@@ -81,6 +81,14 @@ internal abstract class Backend : IDisposable
 
     public abstract EmbeddingTable LoadEmbedding(HostTensor source);
 
+    /// <summary>A matrix <c>[vocabulary, hidden]</c> that tokens are looked up in, and that gives their logits. The default keeps a copy
+    /// for each; a backend that can look rows up in weights for multiplying keeps one.</summary>
+    /// <param name="firstRow">Where the table begins: of several ranks, one may compute logits of tokens that another looks up.</param>
+    /// <param name="rows">Of the table.</param>
+    /// <returns>The table's <see cref="EmbeddingTable.ResidentBytes"/> are 0 where the weights have them.</returns>
+    public virtual (EmbeddingTable Table, LinearWeight Output) LoadTied(string name, HostTensor source, int firstRow, int rows) =>
+        (LoadEmbedding(source.RowRange(firstRow, rows)), LoadLinear(name, [source]));
+
     public abstract RopeTable LoadRope(RopeFrequencies frequencies);
 
     public abstract KvCache AllocateKvCache(KvCacheLayout layout);

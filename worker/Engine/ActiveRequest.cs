@@ -9,8 +9,9 @@ namespace Cluster.Worker.Engine;
 /// <summary>A request inside the engine: its sequences and the queue their outputs leave through. Made by <see cref="LlmEngine"/> on the
 /// caller's thread; from then on only the engine's thread touches it, except for <see cref="Outputs"/>.</summary>
 /// <remarks>Only the first sequence computes the prompt. When it reaches the prompt's last token, <see cref="Fork"/> makes the others, and
-/// all of them sample their first token from the same logits. With <see cref="Beams"/>, the search makes and ends sequences, and all
-/// outputs leave at its end.</remarks>
+/// all of them sample their first token from the same logits. Those of a request that goes on from elsewhere differ from the beginning:
+/// each is computed by itself, and the prefix cache has what they share. With <see cref="Beams"/>, the search makes and ends sequences, and
+/// all outputs leave at its end.</remarks>
 internal sealed class ActiveRequest
 {
     private readonly SamplingParameters _sampling;
@@ -61,10 +62,21 @@ internal sealed class ActiveRequest
         };
         prompt.NumScoredTokens = _sampling.PromptLogprobs is null ? prompt.NumScoredTokens : 0;
         _sequences.Add(Make(0, prompt));
+        if (request.Resumption is { IsEmpty: false } given)
+        {
+            Resume(given);
+        }
+
         Beams = _sampling.Beams is { } parameters ? new BeamSearch(_sequences[0], _sampling, parameters) : null;
     }
 
     public string Id { get; }
+
+    /// <summary>Whether outputs say how much of their text each token brought.</summary>
+    public bool TellsTextLengths => _request.TellsTextLengths;
+
+    /// <summary>What outputs say of the prefix cache, where it is not what was found here.</summary>
+    public int? CachedTokens => _request.CachedTokens;
 
     public long Arrival { get; }
 
@@ -195,6 +207,20 @@ internal sealed class ActiveRequest
         if (isLast)
         {
             Outputs.End();
+        }
+    }
+
+    private void Resume(Resumption given)
+    {
+        _sequences[0].Sequence.MayFork = false;
+        for (var index = 1; index < _sampling.NumSequences; index++)
+        {
+            _sequences.Add(Make(index, new Sequence([.. _request.PromptTokenIds], _request.Priority, _request.CacheSalt)));
+        }
+
+        foreach (var sequence in _sequences)
+        {
+            sequence.Resume(given.Of(sequence.Index));
         }
     }
 

@@ -93,6 +93,40 @@ internal sealed class ActiveSequence
         }
     }
 
+    /// <summary>Takes tokens that were generated elsewhere as if they had been sampled here. What they add to the output leaves with the
+    /// next token; how likely they were is not known any more.</summary>
+    /// <exception cref="InvalidRequestException">This request cannot have led to them.</exception>
+    public void Resume(IReadOnlyList<int> tokens)
+    {
+        var output = new JoinedOutput();
+        foreach (var token in tokens)
+        {
+            var position = Sequence.CompletionLength;
+            if (_ended)
+            {
+                throw new InvalidRequestException(
+                    $"output {Index} is to go on from {tokens.Count} tokens, but it ends with token {position}");
+            }
+
+            try
+            {
+                Accept(token, NumLogprobs is null ? null : new PositionLogprobs(new TokenLogprob(token, 0), []));
+                Compose();
+            }
+            catch (GenerationFailedException failure)
+            {
+                throw new InvalidRequestException(
+                    $"output {Index} cannot go on from token {token} at position {position}: {failure.Message}");
+            }
+
+            output.Add(Pending!);
+            Pending = null;
+        }
+
+        Sequence.NumGivenTokens = tokens.Count;
+        Pending = tokens.Count > 0 ? output.Whole() : null;
+    }
+
     /// <summary>Makes the output of the tokens accepted since the last call, together with what is pending of the same step.</summary>
     public void Compose()
     {
@@ -102,27 +136,40 @@ internal sealed class ActiveSequence
         }
 
         var text = Pending?.Text ?? "";
+        List<int>? lengths = Request.TellsTextLengths ? [.. Pending?.TextLengths ?? []] : null;
         var stop = default(StopDecision);
         for (var i = 0; i < _accepted.Count; i++)
         {
             stop = _accepted[i].Stop;
-            text += Text(_accepted[i].TokenId, Sequence.CompletionLength - _accepted.Count + i + 1, ref stop);
+            var brought = Text(_accepted[i].TokenId, Sequence.CompletionLength - _accepted.Count + i + 1, ref stop);
+            text += brought;
+            lengths?.Add(brought.Length);
         }
 
         _ended = stop.Reason is not null;
         Pending = Output([.. Pending?.TokenIds ?? [], .. _accepted.Select(token => token.TokenId)], text, stop) with
         {
             Logprobs = _sampling.Logprobs is null ? null : [.. Pending?.Logprobs ?? [], .. _accepted.Select(token => token.Logprobs!)],
+            TextLengths = lengths,
         };
         _accepted.Clear();
     }
 
     /// <summary>Makes the last output of a sequence that was aborted, with the text held back so far. Nothing may be waiting to be
-    /// composed.</summary>
+    /// composed; what is pending are tokens that it came with.</summary>
     public void Abort()
     {
         _ended = true;
-        Pending = Output([], _stopStrings.Flush() + _detokenizer.Flush(), new StopDecision(FinishReason.Abort));
+        var end = Output([], _stopStrings.Flush() + _detokenizer.Flush(), new StopDecision(FinishReason.Abort));
+        if (Pending is not null)
+        {
+            var output = new JoinedOutput();
+            output.Add(Pending);
+            output.Add(end);
+            end = output.Whole();
+        }
+
+        Pending = end;
     }
 
     /// <summary>Ends a sequence that shall get no token.</summary>
@@ -142,7 +189,7 @@ internal sealed class ActiveSequence
     public void Report(IEngineObserver observer, TimeProvider time)
     {
         var now = time.GetTimestamp();
-        if (Pending!.TokenIds.Count > 0)
+        if (Pending!.TokenIds.Count > 0 && !Sequence.IsFresh)
         {
             if (Pending.CompletionTokens == Pending.TokenIds.Count)
             {
@@ -196,7 +243,7 @@ internal sealed class ActiveSequence
         StopTokenId = stop.StopTokenId,
         PromptTokens = Sequence.PromptLength,
         CompletionTokens = Sequence.CompletionLength,
-        CachedTokens = Sequence.NumCachedTokens ?? 0,
+        CachedTokens = Request.CachedTokens ?? Sequence.NumCachedTokens ?? 0,
     };
 
     /// <param name="Stop">By the token alone.</param>

@@ -10,6 +10,17 @@ internal sealed record GenerationRequest(string RequestId, IReadOnlyList<int> Pr
 
     /// <summary>Shares cached prefixes only with requests of the same salt; null shares them with all that have none.</summary>
     public string? CacheSalt { get; init; }
+
+    /// <summary>Whether outputs say how much of their text each token brought (<see cref="TokenOutput.TextLengths"/>), so that they can be
+    /// taken one token at a time.</summary>
+    public bool TellsTextLengths { get; init; }
+
+    /// <summary>What was generated elsewhere; null for nothing. Outputs begin with it all the same. Not for beams, and not where the best
+    /// of several are chosen.</summary>
+    public Resumption? Resumption { get; init; }
+
+    /// <summary>What outputs say of the prefix cache where the caller has been told already; null for what this engine found.</summary>
+    public int? CachedTokens { get; init; }
 }
 
 /// <summary>Why a request ended; spelled <c>stop</c>, <c>length</c>, <c>abort</c> on the wire.</summary>
@@ -47,6 +58,9 @@ internal sealed record TokenOutput
     /// incomplete.</summary>
     public required string Text { get; init; }
 
+    /// <summary>Characters of <see cref="Text"/> that each of <see cref="TokenIds"/> brought, when asked for.</summary>
+    public IReadOnlyList<int>? TextLengths { get; init; }
+
     /// <summary>One for each of <see cref="TokenIds"/> when log-probabilities were asked for.</summary>
     public IReadOnlyList<PositionLogprobs>? Logprobs { get; init; }
 
@@ -69,6 +83,37 @@ internal sealed record TokenOutput
 
     /// <summary>Prompt tokens whose keys and values were found in the prefix cache.</summary>
     public int CachedTokens { get; init; }
+
+    /// <summary>This output as one for each of its tokens: what it would have been had every token been read by itself. Where the lengths
+    /// of texts are not known, this output.</summary>
+    public IEnumerable<TokenOutput> OneByOne()
+    {
+        if (TokenIds.Count <= 1 || TextLengths is null)
+        {
+            yield return this;
+            yield break;
+        }
+
+        var start = 0;
+        for (var i = 0; i < TokenIds.Count; i++)
+        {
+            var isLast = i == TokenIds.Count - 1;
+            var end = isLast ? Text.Length : start + TextLengths[i];
+            yield return this with
+            {
+                TokenIds = [TokenIds[i]],
+                Text = Text[start..end],
+                TextLengths = [end - start],
+                Logprobs = Logprobs is null ? null : [Logprobs[i]],
+                PromptLogprobs = i == 0 ? PromptLogprobs : null,
+                FinishReason = isLast ? FinishReason : null,
+                StopReason = isLast ? StopReason : null,
+                StopTokenId = isLast ? StopTokenId : null,
+                CompletionTokens = CompletionTokens - TokenIds.Count + i + 1,
+            };
+            start = end;
+        }
+    }
 }
 
 /// <summary>A request the engine cannot accept; the message says which value is wrong and what would be right. HTTP 400, gRPC

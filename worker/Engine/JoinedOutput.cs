@@ -9,6 +9,7 @@ internal sealed class JoinedOutput
     private readonly List<int> _tokens = [];
     private readonly List<PositionLogprobs> _logprobs = [];
     private readonly StringBuilder _text = new();
+    private readonly List<int> _textLengths = [];
     private IReadOnlyList<PromptPosition?>? _promptLogprobs;
     private TokenOutput? _last;
 
@@ -37,6 +38,7 @@ internal sealed class JoinedOutput
         _tokens.AddRange(output.TokenIds);
         _logprobs.AddRange(output.Logprobs ?? []);
         _text.Append(output.Text);
+        _textLengths.AddRange(output.TextLengths ?? []);
         _promptLogprobs ??= output.PromptLogprobs;
         _last = output;
     }
@@ -46,6 +48,7 @@ internal sealed class JoinedOutput
     {
         TokenIds = _tokens,
         Text = _text.ToString(),
+        TextLengths = _textLengths.Count == 0 ? null : _textLengths,
         Logprobs = _logprobs.Count == 0 ? null : _logprobs,
         PromptLogprobs = _promptLogprobs,
     };

@@ -18,7 +18,7 @@ internal sealed partial class LlmEngine
 
         foreach (var entry in _scheduler.Scheduled)
         {
-            if (entry.Sequence.CompletionLength == 0)
+            if (entry.Sequence.IsFresh)
             {
                 _active[entry.Sequence].Request.Start();
             }
@@ -184,7 +184,7 @@ internal sealed partial class LlmEngine
         var position = sequence.Sequence.CompletionLength;
         try
         {
-            if (position == 0 && sequence.Index == 0)
+            if (sequence.Sequence.IsFresh && sequence.Index == 0)
             {
                 _numPromptTokens += sequence.Sequence.PromptLength;
             }

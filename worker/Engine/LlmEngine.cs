@@ -54,7 +54,6 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
 
     private readonly Dictionary<Sequence, ActiveSequence> _active = [];
     private readonly List<ActiveSequence> _touched = [];
-    private readonly List<ActiveRequest> _aborted = [];
     private long _numPromptTokens;
     private long _numGenerationTokens;
 
@@ -292,66 +291,6 @@ internal sealed partial class LlmEngine : IEngine, IAsyncDisposable
         {
             Die(exception);
         }
-    }
-
-    /// <summary>Takes in what callers asked for since the last step; sleeps while there is nothing to do.</summary>
-    /// <returns>False when the engine shall stop.</returns>
-    private bool TakeCommands()
-    {
-        lock (_gate)
-        {
-            while (_arrivals.Count == 0 && _aborts.Count == 0 && !_scheduler.HasWork && !_stopping && !_probeDue)
-            {
-                _clock.Rest();
-                Monitor.Wait(_gate);
-            }
-
-            while (_arrivals.TryDequeue(out var request))
-            {
-                var first = request.Sequences[0];
-                _scheduler.Add(first.Sequence);
-                _active.Add(first.Sequence, first);
-            }
-
-            _aborted.AddRange(_aborts);
-            _aborts.Clear();
-        }
-
-        if (_aborted.Count > 0)
-        {
-            AbortAll();
-        }
-
-        return !_stopping;
-    }
-
-    private void AbortAll()
-    {
-        // What the last step gave them comes before their end.
-        Deliver();
-        foreach (var request in _aborted)
-        {
-            if (request is { Failure: null, Beams: { Outputs: null } search })
-            {
-                search.Abort();
-                _touched.AddRange(search.Outputs!);
-                continue;
-            }
-
-            foreach (var sequence in request.Sequences)
-            {
-                // It may have ended, or been aborted twice.
-                if (_active.ContainsKey(sequence.Sequence) && !sequence.HasEnded)
-                {
-                    sequence.Abort();
-                    _touched.Add(sequence);
-                }
-            }
-        }
-
-        _aborted.Clear();
-        Settle();
-        Deliver();
     }
 
     private EngineStatistics TakeStatistics() => new(

@@ -57,6 +57,10 @@ internal sealed class RequestValidator(
         ValidateSampling(request.Sampling);
         ValidateFilter(request.Sampling);
         ValidateStopping(request.Sampling);
+        if (request.Resumption is { } given)
+        {
+            ValidateResumption(request, given);
+        }
     }
 
     private void ValidatePrompt(IReadOnlyList<int> prompt)
@@ -181,6 +185,27 @@ internal sealed class RequestValidator(
         foreach (var token in sampling.StopTokenIds)
         {
             Require((uint)token < (uint)vocabSize, "stop_token_ids", token, $"a token id in [0, {vocabSize})");
+        }
+    }
+
+    /// <summary>What this engine has to compute anew is not given to it.</summary>
+    private void ValidateResumption(GenerationRequest request, Resumption given)
+    {
+        var (sampling, sequences) = (request.Sampling, given.Tokens);
+        Require(
+            given.IsEmpty || (sampling.Beams is null && sampling.NumSequences == sampling.N), "tokens", "given for beams or best_of",
+            "empty where outputs are chosen at the end");
+        Require(
+            sequences.Count <= sampling.NumSequences, "tokens", $"given for {sequences.Count} outputs",
+            $"for at most {sampling.NumSequences}");
+        var most = Math.Min(sampling.MaxTokens ?? int.MaxValue, maxModelLength - request.PromptTokenIds.Count);
+        foreach (var tokens in sequences)
+        {
+            Require(tokens.Count <= most, "tokens", $"a list of {tokens.Count}", $"at most {most} token ids");
+            foreach (var token in tokens)
+            {
+                Require((uint)token < (uint)vocabSize, "tokens", token, $"a token id in [0, {vocabSize})");
+            }
         }
     }
 

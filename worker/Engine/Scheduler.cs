@@ -279,7 +279,7 @@ internal sealed partial class Scheduler
         sequence.State = SequenceState.Running;
         if (sequence.NumCachedTokens is null)
         {
-            sequence.NumCachedTokens = sequence.NumComputedTokens;
+            sequence.NumCachedTokens = Math.Min(sequence.NumComputedTokens, sequence.PromptLength);
             NumPrefixQueries += _cachesPrefixes ? sequence.Length : 0;
             NumPrefixHits += sequence.NumComputedTokens;
         }

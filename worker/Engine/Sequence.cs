@@ -73,6 +73,12 @@ internal sealed class Sequence
     /// <summary>Tokens generated so far.</summary>
     public int CompletionLength => Length - PromptLength;
 
+    /// <summary>Leading output tokens that were not generated here (<see cref="Resumption"/>).</summary>
+    public int NumGivenTokens { get; set; }
+
+    /// <summary>Whether no token of it was generated here yet.</summary>
+    public bool IsFresh => CompletionLength == NumGivenTokens;
+
     /// <summary>Tokens guessed to follow, kept behind <see cref="Tokens"/>; known only once they are appended.</summary>
     public ReadOnlySpan<int> Draft => _tokens.AsSpan(Length, NumDraftTokens);
 

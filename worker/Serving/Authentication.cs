@@ -1,5 +1,6 @@
 using Cluster.Worker.Serving.Grpc;
 using Cluster.Worker.Serving.Http;
+using Cluster.Worker.Serving.Relaying;
 using Grpc.Core;
 
 namespace Cluster.Worker.Serving;
@@ -21,7 +22,7 @@ internal static class Authentication
 
     public static void UseAuthentication(this IApplicationBuilder app, ApiKeys keys) => app.Use(next => context =>
     {
-        if (IsOpen(context.Request.Path.Value ?? ""))
+        if (IsOpen(context.Request.Path.Value ?? "") || GatewayCheck.IsFromGateway(context))
         {
             return next(context);
         }
@@ -45,6 +46,9 @@ internal static class Authentication
 
     /// <summary>The key that the request came with (<see cref="ApiKeys.Identify"/>); null where none is asked for.</summary>
     public static string? KeyOf(HttpContext? context) => context?.Items[Caller] as string;
+
+    /// <summary>Says whose request it is that the gateway has let in.</summary>
+    public static void SetKey(HttpContext context, string key) => context.Items[Caller] = key;
 
     /// <summary>Two credentials are none: which one counts would be anyone's guess.</summary>
     private static string? Credentials(HttpRequest request) => request.Headers.Authorization is [var only] ? only : null;

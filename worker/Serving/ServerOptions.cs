@@ -1,3 +1,4 @@
+using Cluster.Worker.Serving.Relaying;
 using Cluster.Worker.Serving.Telemetry;
 using Cluster.Worker.Serving.Tls;
 
@@ -23,6 +24,12 @@ internal sealed record ServerOptions(string Host, int Port, int GrpcPort, TimeSp
     public TlsFiles? Tls { get; init; }
 
     public ApiKeys ApiKeys { get; init; } = ApiKeys.None;
+
+    /// <summary>What the gateway in front of this worker shows; null when there is none.</summary>
+    public GatewayKey? GatewayKey { get; init; }
+
+    /// <summary>What this replica is called, for the gateway; null for nothing.</summary>
+    public string? ReplicaName { get; init; }
 
     /// <summary>Whether requests share cached prefixes only with those of the same key.</summary>
     public bool IsolatesCacheByKey { get; init; }

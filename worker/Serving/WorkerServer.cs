@@ -4,6 +4,7 @@ using Cluster.Worker.Serving.Grpc;
 using Cluster.Worker.Serving.Http;
 using Cluster.Worker.Serving.Limits;
 using Cluster.Worker.Serving.Metrics;
+using Cluster.Worker.Serving.Relaying;
 using Cluster.Worker.Serving.Telemetry;
 using Cluster.Worker.Serving.Tls;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -126,6 +127,7 @@ internal sealed partial class WorkerServer : IAsyncDisposable
             application.UseCors(pages.Configure);
         }
 
+        application.UseGatewayCheck(options.GatewayKey, options.ReplicaName);
         if (!options.ApiKeys.IsEmpty)
         {
             application.UseAuthentication(options.ApiKeys);

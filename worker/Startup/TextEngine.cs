@@ -12,8 +12,9 @@ internal sealed class TextEngine : IAsyncDisposable
 {
     private TextEngine(
         Tokenizer tokenizer, IChatTemplate? chatTemplate, SamplingDefaults defaults, LlmEngine engine, RankGroup? ranks,
-        IReadOnlyList<string> devices)
+        IReadOnlyList<string> devices, long weightBytes)
     {
+        WeightBytes = weightBytes;
         Defaults = defaults;
         Tokenizer = tokenizer;
         ChatTemplate = chatTemplate;
@@ -36,6 +37,9 @@ internal sealed class TextEngine : IAsyncDisposable
 
     /// <summary>What each rank computes on.</summary>
     public IReadOnlyList<string> Devices { get; }
+
+    /// <summary>Of the checkpoint's weights, as this process has taken them.</summary>
+    public long WeightBytes { get; }
 
     /// <summary>Loads in the calling thread; takes as long as the checkpoint is large.</summary>
     /// <param name="log">What to tell: one line per fact, as in vLLM's start log.</param>
@@ -62,7 +66,7 @@ internal sealed class TextEngine : IAsyncDisposable
             };
             var engine = model.StartEngine(tokenizer, engineOptions, observer: observer, endOfSequence: endOfSequence);
             log($"loaded in {clock.Elapsed.TotalSeconds:F2} s");
-            return new TextEngine(tokenizer, chatTemplate, defaults, engine, model.Ranks, model.Devices);
+            return new TextEngine(tokenizer, chatTemplate, defaults, engine, model.Ranks, model.Devices, model.Target.Source.Bytes);
         }
         catch (ArgumentException exception)
         {

@@ -6,6 +6,7 @@ namespace Cluster.Worker.Tokenization;
 internal sealed class BrokenChatTemplate(string reason) : IChatTemplate
 {
     /// <exception cref="ChatTemplateException">Always.</exception>
-    public string Render(JsonArray messages, JsonArray? tools, bool addGenerationPrompt, JsonObject? variables = null) =>
+    public string Render(
+        JsonArray messages, JsonArray? tools, bool addGenerationPrompt, JsonObject? variables = null, DateTimeOffset? now = null) =>
         throw new ChatTemplateException($"the model's chat template cannot be used; use /v1/completions. {reason}");
 }

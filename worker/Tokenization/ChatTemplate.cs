@@ -53,8 +53,10 @@ internal sealed class ChatTemplate : IChatTemplate
     }
 
     /// <exception cref="ChatTemplateException">The template failed, or has no place for one of the messages.</exception>
-    public string Render(JsonArray messages, JsonArray? tools, bool addGenerationPrompt, JsonObject? variables = null)
+    public string Render(
+        JsonArray messages, JsonArray? tools, bool addGenerationPrompt, JsonObject? variables = null, DateTimeOffset? now = null)
     {
+        var clock = now is { } given ? new StoppedClock(given, _clock) : _clock;
         var template = tools is null ? _template : _toolTemplate ?? _template;
         var written = template.Mentions(Developer) ? messages : WithSystemFor(messages);
         Dictionary<string, object?> all = new(StringComparer.Ordinal)
@@ -76,11 +78,11 @@ internal sealed class ChatTemplate : IChatTemplate
             }
         }
 
-        var text = template.Render(all, _clock, _limits);
+        var text = template.Render(all, clock, _limits);
         var leftOut = LeftOutMessage.Find(
             written,
             marked => template.Render(
-                new Dictionary<string, object?>(all, StringComparer.Ordinal) { ["messages"] = Values.FromJson(marked) }, _clock, _limits));
+                new Dictionary<string, object?>(all, StringComparer.Ordinal) { ["messages"] = Values.FromJson(marked) }, clock, _limits));
         return leftOut is not { } index
             ? text
             : throw new ChatTemplateException(

@@ -9,9 +9,10 @@ internal interface IChatTemplate
     /// <param name="tools">OpenAI tool definitions, or null.</param>
     /// <param name="addGenerationPrompt">Ends the text with the start of the assistant's turn.</param>
     /// <param name="variables">More variables for the template (<c>enable_thinking</c>, …), under names it does not have yet.</param>
+    /// <param name="now">What <c>strftime_now</c> tells; null for the clock's time.</param>
     /// <exception cref="ChatTemplateException">The template raised an error or cannot render this input; the message quotes template line
     /// and cause.</exception>
-    string Render(JsonArray messages, JsonArray? tools, bool addGenerationPrompt, JsonObject? variables = null);
+    string Render(JsonArray messages, JsonArray? tools, bool addGenerationPrompt, JsonObject? variables = null, DateTimeOffset? now = null);
 
     /// <summary>Whether the template has this word in its source, which tells what the model was trained to write.</summary>
     bool Mentions(string word) => false;

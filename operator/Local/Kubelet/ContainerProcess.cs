@@ -13,6 +13,7 @@ internal sealed partial class ContainerProcess : IAsyncDisposable
     public const string LifelineVariable = "CLUSTER_LIFELINE";
 
     private const int SigTerm = 15;
+    private const int SigKill = 9;
 
     /// <summary>A container does not inherit its node's environment, but a process here needs to find its runtime, the drivers of devices,
     /// and what it has compiled for them.</summary>
@@ -154,6 +155,20 @@ internal sealed partial class ContainerProcess : IAsyncDisposable
         }
 
         return await WaitAsync(CancellationToken.None);
+    }
+
+    /// <summary>SIGKILL to the process itself, as an out-of-memory kill would: what it has started is its own business.</summary>
+    /// <returns>False when it had ended already.</returns>
+    public bool KillNow()
+    {
+        try
+        {
+            return !_process.HasExited && Kill(_process.Id, SigKill) == 0;
+        }
+        catch (InvalidOperationException)
+        {
+            return false; // Disposed of in this moment.
+        }
     }
 
     public async ValueTask DisposeAsync()

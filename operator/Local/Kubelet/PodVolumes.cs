@@ -20,6 +20,10 @@ internal sealed class PodVolumes(HostFolders hostPaths, string scratch)
                 _ when volume["hostPath"] is JsonObject hostPath => HostPath(hostPath),
                 _ when volume["emptyDir"] is JsonObject =>
                     Directory.CreateDirectory(Path.Combine(scratch, (string?)pod["metadata"]?["uid"] ?? "", name)).FullName,
+                _ when volume["image"] is JsonObject image => throw new PodConfigurationException(
+                    "CreateContainerConfigError",
+                    $"volume '{name}': local mode has no container runtime that could pull the image '{image["reference"]}'; copy its files "
+                    + "into a folder, and name that as file:///…"),
                 _ => throw new PodConfigurationException(
                     "CreateContainerConfigError",
                     $"volume '{name}': local mode has hostPath and emptyDir volumes, not "

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using System.Threading.Channels;
 using Cluster.Operator.Local.ApiServer;
 using Microsoft.Win32.SafeHandles;
 
@@ -17,6 +18,9 @@ internal sealed partial class Terminal : IDisposable
     private const short CanWrite = 4;
     private const int PollMilliseconds = 100;
     private const int BufferBytes = 4096;
+    private const int MostPieces = 16;
+
+    private static readonly TimeSpan WriteRetry = TimeSpan.FromMilliseconds(10);
 
     /// <summary>Opens the terminal in a session of its own and stays the process: its id and its exit code are the program's.</summary>
     private const string InNewSession = "exec setsid -c -w \"$@\" <\"$0\" >\"$0\" 2>&1";
@@ -90,31 +94,25 @@ internal sealed partial class Terminal : IDisposable
     /// <summary>Hands out what is printed.</summary>
     /// <param name="hasEnded">The program has: what is left is read, and no more is waited for.</param>
     /// <returns>When nobody has the terminal open any more, or the program has ended and all is read.</returns>
-    public Task ReadAsync(
-        Func<ReadOnlyMemory<byte>, ValueTask> print, Task hasEnded, CancellationToken cancellationToken) => Task.Factory.StartNew(
-        async () =>
-        {
-            var buffer = new byte[BufferBytes];
-            while (!cancellationToken.IsCancellationRequested)
-            {
-                var last = hasEnded.IsCompleted;
-                if (IsReady(CanRead))
-                {
-                    var read = (int)Read(_master, ref buffer[0], (nuint)buffer.Length);
-                    if (read <= 0)
-                    {
-                        return;
-                    }
+    public async Task ReadAsync(Func<ReadOnlyMemory<byte>, ValueTask> print, Task hasEnded, CancellationToken cancellationToken)
+    {
+        var printed = Channel.CreateBounded<byte[]>(MostPieces);
 
-                    await print(buffer.AsMemory(0, read));
-                }
-                else if (last)
-                {
-                    return;
-                }
+        // A thread of its own waits for the terminal: waiting would take one from the pool for as long as the program runs.
+        new Thread(() => Receive(printed.Writer, hasEnded, cancellationToken)) { IsBackground = true, Name = "terminal" }.Start();
+        try
+        {
+            await foreach (var piece in printed.Reader.ReadAllAsync(CancellationToken.None))
+            {
+                await print(piece);
             }
-        },
-        CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).Unwrap();
+        }
+        finally
+        {
+            // Whoever does not print any more does not read either.
+            printed.Writer.TryComplete();
+        }
+    }
 
     /// <summary>Types what the client sends. An end of the client's input is none of the terminal's.</summary>
     public async Task TypeAsync(Stream input, CancellationToken cancellationToken)
@@ -126,9 +124,14 @@ internal sealed partial class Terminal : IDisposable
             {
                 for (var at = 0; at < length;)
                 {
-                    cancellationToken.ThrowIfCancellationRequested();
-                    if (!await Task.Run(() => IsReady(CanWrite), cancellationToken))
+                    if (!IsReady(CanWrite, milliseconds: 0))
                     {
+                        if (_master.IsClosed)
+                        {
+                            return;
+                        }
+
+                        await Task.Delay(WriteRetry, TimeProvider.System, cancellationToken);
                         continue;
                     }
 
@@ -151,10 +154,62 @@ internal sealed partial class Terminal : IDisposable
 
     public void Dispose() => _master.Dispose();
 
-    private bool IsReady(short what)
+    private void Receive(ChannelWriter<byte[]> printed, Task hasEnded, CancellationToken cancellationToken)
     {
-        var poll = new PollDescriptor { Descriptor = (int)_master.DangerousGetHandle(), Events = what };
-        return !_master.IsClosed && Poll(ref poll, 1, PollMilliseconds) > 0;
+        var buffer = new byte[BufferBytes];
+        try
+        {
+            while (!cancellationToken.IsCancellationRequested && !_master.IsClosed)
+            {
+                var last = hasEnded.IsCompleted;
+                if (IsReady(CanRead, PollMilliseconds))
+                {
+                    var read = (int)Read(_master, ref buffer[0], (nuint)buffer.Length);
+                    if (read <= 0)
+                    {
+                        return;
+                    }
+
+                    // The client may be slower than the program, which then waits as at any terminal.
+                    printed.WriteAsync(buffer[..read], cancellationToken).AsTask().GetAwaiter().GetResult();
+                }
+                else if (last)
+                {
+                    return;
+                }
+            }
+        }
+        catch (Exception error) when (error is OperationCanceledException or ObjectDisposedException or ChannelClosedException)
+        {
+            // The client has gone, or the terminal was closed.
+        }
+        finally
+        {
+            printed.TryComplete();
+        }
+    }
+
+    /// <summary>False as well once the terminal is closed, which stays open while it is asked.</summary>
+    private bool IsReady(short what, int milliseconds)
+    {
+        var isHeld = false;
+        try
+        {
+            _master.DangerousAddRef(ref isHeld);
+            var poll = new PollDescriptor { Descriptor = (int)_master.DangerousGetHandle(), Events = what };
+            return Poll(ref poll, 1, milliseconds) > 0;
+        }
+        catch (ObjectDisposedException)
+        {
+            return false;
+        }
+        finally
+        {
+            if (isHeld)
+            {
+                _master.DangerousRelease();
+            }
+        }
     }
 
     [StructLayout(LayoutKind.Sequential)]

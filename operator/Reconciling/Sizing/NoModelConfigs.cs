@@ -10,6 +10,7 @@ internal sealed class NoModelConfigs : IModelConfigs
         throw new ModelConfigException(source switch
         {
             ModelSource.Hf => "the operator was told not to ask the hub (--model-config-endpoint none)",
+            ModelSource.Oci => "the operator pulls no images",
             ModelSource.Pvc => "the operator mounts no volume claims",
             _ => "the operator cannot look into a folder of the nodes",
         });

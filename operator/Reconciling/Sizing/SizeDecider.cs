@@ -7,7 +7,11 @@ namespace Cluster.Operator.Reconciling.Sizing;
 /// <param name="Sizing">For the status.</param>
 /// <param name="Shortage">Why there is no number; null when there is one.</param>
 /// <param name="IsNew">Decided just now: it has to be on the server before anything is done by it.</param>
-internal sealed record SizeDecision(SizingStatus Sizing, Shortage? Shortage, bool IsNew);
+internal sealed record SizeDecision(SizingStatus Sizing, Shortage? Shortage, bool IsNew)
+{
+    /// <summary>Why the model's configuration could not be had; null when it could.</summary>
+    public string? ConfigProblem { get; init; }
+}
 
 /// <summary>Replaces <c>auto</c> by a number: reads the model's configuration and asks <see cref="SizingAdvisor"/>. What was decided
 /// stands in the status and holds until what it depends on in the spec changes, for a new degree replaces every pod. Called by
@@ -52,7 +56,8 @@ internal sealed class SizeDecider(
         {
             return Undecided(
                 new SizingStatus { OptimizedFor = inputs.OptimizeFor.ToString() }, Shortage.ModelConfigUnknown,
-                $"tensorParallelSize auto cannot be decided: {e.Message}; {e.Remedy}");
+                $"tensorParallelSize auto cannot be decided: {e.Message}; {e.Remedy}") with
+            { ConfigProblem = e.Message };
         }
 
         var found = classes(spec.Gpu, requirements);

@@ -13,7 +13,7 @@ internal static class RoomPlan
         new("Worker", "Compute", ["Draws"]),
         new("Worker", "Tokenization", []),
         new("Worker", "Protos", []),
-        new("Worker", "Models", ["Draws", "Compute"]),
+        new("Worker", "Models", ["Draws", "Compute", "Tokenization"]),
         new("Worker", "Engine", ["Draws", "Models", "Tokenization"]),
         new("Worker", "Serving", ["Engine", "Tokenization", "Protos"]),
         new("Worker", "Benchmarking", ["Compute", "Models", "Engine", "Tokenization"]),
@@ -35,8 +35,12 @@ internal static class RoomPlan
         new("Operator", "Controller", ["Kubernetes"]),
         new("Operator", "NodeAgent", ["Yaml", "Manifests", "Api", "Kubernetes", "Controller"]),
         new("Operator", "Reconciling", ["Yaml", "Manifests", "Api", "Kubernetes", "Controller", "NodeAgent"]),
-        new("Operator", "Local", ["Yaml", "Manifests", "Api", "Kubernetes", "Controller", "NodeAgent", "Reconciling"]),
-        new("Operator", "Commands", ["Yaml", "Manifests", "Api", "Kubernetes", "Controller", "NodeAgent", "Reconciling", "Local"]),
+        new("Operator", "Gateway", ["Yaml", "Manifests", "Api", "Kubernetes", "Controller", "NodeAgent", "Reconciling"]),
+        new("Operator", "Plugin", ["Yaml", "Manifests", "Api", "Kubernetes", "Controller", "NodeAgent", "Reconciling"]),
+        new("Operator", "Local", ["Yaml", "Manifests", "Api", "Kubernetes", "Controller", "NodeAgent", "Reconciling", "Gateway"]),
+        new(
+            "Operator", "Commands",
+            ["Yaml", "Manifests", "Api", "Kubernetes", "Controller", "NodeAgent", "Reconciling", "Gateway", "Plugin", "Local"]),
 
         // The program says which exceptions' messages tell users all they need.
         new("Operator", Room.Program, ["Kubernetes", "Commands"]),

@@ -30,6 +30,15 @@ internal static partial class Kubectl
             .SelectMany(file => NameOfDeployment().Matches(File.ReadAllText(file))).Select(match => match.Groups[1].Value),
     ];
 
+    /// <summary>Whether it is a command of ours: <c>kubectl mdep …</c>.</summary>
+    public static bool IsPlugin(Invocation one) => one.Arguments is [Deployment, ..];
+
+    /// <summary>What is wrong with a command of the plugin beside its options.</summary>
+    public static IEnumerable<string> CheckPlugin(Invocation one) =>
+        one.Arguments is [_, _, var name, ..] && !name.StartsWith('-') && !Samples.Contains(name)
+            ? [$"no sample has a ModelDeployment called {name}; there are {string.Join(' ', Samples.Order())}"]
+            : [];
+
     public static IEnumerable<string> Check(Invocation one)
     {
         if (one.Arguments.Count == 0 || !VerbsOf(one).Any())
@@ -46,6 +55,11 @@ internal static partial class Kubectl
     /// <summary>Options that kubectl's own help does not know.</summary>
     public static async Task<IReadOnlyList<string>> UnknownOptionsAsync(Invocation one)
     {
+        if (IsPlugin(one))
+        {
+            return []; // Its own parser has read it.
+        }
+
         var program = await NodePackages.KubectlAsync();
         string[] verb = VerbsOf(one).First() switch
         {
@@ -78,9 +92,21 @@ internal static partial class Kubectl
             return null;
         }
 
-        string[] arguments = [.. one.Arguments.Select(word => Samples.Contains(word) ? Running : word)];
+        // A command of the plugin may be called as a sample is.
+        string[] arguments =
+        [
+            .. one.Arguments.Select((word, place) => Samples.Contains(word) && !(IsPlugin(one) && place == 1) ? Running : word),
+        ];
+        if (IsPlugin(one))
+        {
+            // An address is nobody's here, a conversation needs a person, and what follows does not end.
+            return one.Arguments.Any(word => word is "--address" or "-f" or "--follow" or "--previous") || Talks(one) ? null : arguments;
+        }
+
         return Writing.Contains(one.Arguments[0]) ? [.. arguments, "--dry-run=server"] : arguments;
     }
+
+    private static bool Talks(Invocation one) => one.Arguments is [_, "chat", ..] && !one.Arguments.Contains("--once");
 
     /// <summary>The name behind <c>mdep</c>.</summary>
     private static string? Named(Invocation one)

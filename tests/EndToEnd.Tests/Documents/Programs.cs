@@ -19,12 +19,15 @@ internal static partial class Programs
         ["offline"] = (one, _) => one.Arguments is [_] or [_, _] ? [] : ["it takes a model and a number of ranks"],
         ["grpc-client"] = (one, _) => one.Arguments is [_, _] ? [] : ["it takes an address and a prompt"],
         ["dotnet"] = (one, mention) => Dotnet.Check(one, mention),
-        ["kubectl"] = (one, _) => Kubectl.Check(one),
+        ["kubectl"] = (one, mention) => Kubectl.IsPlugin(one)
+            ? Parse(Operator.Program.CreateRoot(), one.Arguments, mention).Concat(Kubectl.CheckPlugin(one))
+            : Kubectl.Check(one),
         ["helm"] = (one, _) => Helm.Check(one),
         ["grpcurl"] = (one, _) => Grpcurl.Check(one),
         ["docker"] = (one, _) => CheckDocker(one),
         ["curl"] = (one, _) => OnlyOptions(one, "-s", "-sN", "-H", "-d"),
         ["grep"] = (one, _) => OnlyOptions(one),
+        ["ln"] = (one, _) => OnlyOptions(one, "-s"),
         ["npm"] = (one, _) => one.Arguments is ["install", "openai" or "@grpc/grpc-js"] ? [] : ["no test installs this"],
         ["stat"] = (one, _) => OnlyOptions(one, "-c"),
         ["export"] = (_, _) => [],
@@ -108,7 +111,7 @@ internal static partial class Programs
                 !form.Contains($"[{option} ", StringComparison.Ordinal)).Select(option => $"{option} is not in: {form}");
     }
 
-    [GeneratedRegex("is required| needs |Required command|Required argument missing")]
+    [GeneratedRegex("is required| needs |Required command|Required argument ('[^']+' )?missing")]
     private static partial Regex Missing();
 
     [GeneratedRegex("""

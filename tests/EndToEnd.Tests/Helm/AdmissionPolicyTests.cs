@@ -84,6 +84,23 @@ public sealed class AdmissionPolicyTests
             string.Join("; ", policy["validations"].Objects().Where(rule => !Holds(rule, variables)).Select(rule => rule["message"])));
     }
 
+    [Theory]
+    [InlineData("""{"metadata": {"name": "m-gateway-key"}, "type": "serving.cluster.sh/gateway-key"}""", true)]
+    [InlineData("""{"metadata": {"name": "m-gateway-key"}, "type": "Opaque"}""", false)]
+    [InlineData("""{"metadata": {"name": "m"}, "type": "serving.cluster.sh/gateway-key"}""", false)]
+    [InlineData("""{"metadata": {"name": "root-token"}, "type": "kubernetes.io/service-account-token"}""", false)]
+    public async Task An_operator_writes_no_Secrets_but_keys_of_gateways(string secret, bool passes)
+    {
+        var policy = await PolicyAsync("test-cluster-gateway-keys");
+        var variables = Variables(
+            secret, null, """{"userInfo": {"username": "system:serviceaccount:cluster-system:test-cluster-operator"}}""");
+        Assert.True(Holds(policy["matchConditions"].Objects().Single(), variables));
+        Assert.False(Holds(
+            policy["matchConditions"].Objects().Single(), Variables(secret, null, """{"userInfo": {"username": "kubernetes-admin"}}""")));
+        Assert.Equal(passes, Holds(policy["validations"].Objects().Single(), variables));
+        Assert.Equal("Fail", (string?)policy["failurePolicy"]);
+    }
+
     public static TheoryData<string, bool> Templates { get; } = new()
     {
         { """{"tolerations": [{"operator": "Exists"}], "priorityClassName": "high"}""", true },
@@ -156,7 +173,7 @@ public sealed class AdmissionPolicyTests
         Assert.True(Passes(Named(objects, PodTemplates), deployment));
         Assert.Contains(
             $"--pod-template-allow={privilege}",
-            objects.OfKind("Deployment").Single()["spec"]!["template"]!["spec"]!["containers"]![0]!["args"].Texts());
+            objects.DeploymentOf("operator")["spec"]!["template"]!["spec"]!["containers"]![0]!["args"].Texts());
     }
 
     [Theory]

@@ -52,6 +52,10 @@ internal static class Chart
     public static IEnumerable<JsonObject> OfKind(this IEnumerable<JsonObject> objects, string kind) =>
         objects.Where(one => (string?)one["kind"] == kind);
 
+    /// <summary>The one Deployment of a component: <c>operator</c> or <c>gateway</c>.</summary>
+    public static JsonObject DeploymentOf(this IEnumerable<JsonObject> objects, string component) => objects.OfKind("Deployment")
+        .Single(one => (string?)one["metadata"]!["labels"]!["app.kubernetes.io/component"] == component);
+
     public static string NameOf(this JsonNode one) => (string)one["metadata"]!["name"]!;
 
     /// <summary>Strings of a list; empty when there is none.</summary>

@@ -1,7 +1,9 @@
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Cluster.Common.Metrics;
 using Cluster.EndToEnd.Tests.Support;
+using Cluster.Operator.Gateway;
 
 namespace Cluster.EndToEnd.Tests.Helm;
 
@@ -22,13 +24,14 @@ public sealed partial class DashboardTests(SampleCluster cluster)
 
         AssertExported(Queries("worker.json"), worker, "the worker");
         AssertExported(Queries("operator.json"), @operator, "the operator");
-        AssertExported(alerts, worker + @operator, "worker and operator");
+        AssertExported(Queries("gateway.json"), GatewayPage(), "the gateway");
+        AssertExported(alerts, worker + @operator + GatewayPage(), "worker, operator and gateway");
     }
 
     [Fact]
     public void Dashboards_fit_their_grid_and_explain_every_panel()
     {
-        Assert.All(new[] { "worker.json", "operator.json" }, file =>
+        Assert.All(new[] { "worker.json", "operator.json", "gateway.json" }, file =>
         {
             var panels = Read(file)["panels"].Objects().ToList();
             Assert.Equal(panels.Count, panels.Select(panel => (int)panel["id"]!).Distinct().Count());
@@ -49,6 +52,26 @@ public sealed partial class DashboardTests(SampleCluster cluster)
     [InlineData("histogram_quantile(0.5, a_bucket) and on (pod) b offset 5m", "a_bucket b")]
     public void Names_are_found_in_queries(string expression, string names) =>
     Assert.Equal(names, string.Join(' ', Promql.MetricNames(expression)));
+
+    /// <summary>A page with a sample of each metric: which ones a gateway has had a reason for does not matter here.</summary>
+    private static string GatewayPage()
+    {
+        MetricsRegistry registry = new();
+        GatewayMetrics metrics = new(registry);
+        metrics.Requests.With("m", "k", "completed").Increment();
+        metrics.Retries.With("m", "r").Increment();
+        metrics.Failovers.With("m", "r").Increment();
+        metrics.Tokens.With("m", "k", "prompt").Increment();
+        metrics.FirstToken.With("m").Observe(1);
+        metrics.Duration.With("m").Observe(1);
+        metrics.Queue.With("m").Observe(1);
+        metrics.PrefixBlocks.With("m", "yes").Increment();
+        metrics.KeyRefusals.With("k", "r").Increment();
+        metrics.Waiting.With("m").Set(1);
+        metrics.Running.With("m").Set(1);
+        metrics.Replicas.With("m", "ready").Set(1);
+        return registry.Render();
+    }
 
     private static JsonNode Read(string file) =>
         JsonNode.Parse(File.ReadAllText(Path.Combine(RepositoryRoot.Path, "deploy", "dashboards", file)))!;

@@ -19,9 +19,9 @@ public sealed class InstallTests(BareCluster cluster) : IClassFixture<BareCluste
         await cluster.KubectlWithInputAsync(rendered, "get", "-f", "-");
 
         await cluster.HelmAsync(["upgrade", set, Chart.Folder, .. here, "--reuse-values", "--set", "operator.concurrency=9"]);
-        var operators = JsonNode.Parse(
-            await cluster.KubectlAsync(["get", "deployments", .. here, "-l", $"app.kubernetes.io/instance={set}", "-o", "json"]))!["items"]
-            .Objects();
+        var operators = JsonNode.Parse(await cluster.KubectlAsync(
+            ["get", "deployments", .. here, "-l", $"app.kubernetes.io/instance={set},app.kubernetes.io/component=operator", "-o", "json"]))!
+            ["items"].Objects();
         Assert.Contains("--workers=9", Assert.Single(operators)["spec"]!["template"]!["spec"]!["containers"]![0]!["args"].Texts());
 
         await cluster.HelmAsync(["uninstall", set, .. here]);

@@ -28,7 +28,30 @@ public sealed class LeastPrivilegeTests
         Assert.All(
             grants.Where(grant => grant.Scope is null && grant is not { Verb: "patch", Resource: "nodes" }),
             grant => Assert.Contains(grant.Verb, (string[])["list", "watch"]));
+
+        // It writes keys of gateways, and reads no Secret.
+        Assert.Equal(
+            ["create /secrets in default", "patch /secrets in default"],
+            grants.Where(grant => grant.Resource == "secrets").Select(grant => grant.ToString()).Order());
+    }
+
+    [Fact]
+    public async Task Without_a_gateway_the_operator_has_no_secrets()
+    {
+        var grants = Grant.Of(await Chart.RenderAsync("defaults", "--set", "gateway.enabled=false"), "test-cluster-operator");
         Assert.DoesNotContain(grants, grant => grant.Resource == "secrets");
+    }
+
+    [Fact]
+    public async Task A_gateway_reads_and_writes_nothing()
+    {
+        foreach (var (set, account) in new[] { ("defaults", "test-cluster-gateway"), ("one-namespace", "team-gateway") })
+        {
+            var grants = Grant.Of(await Chart.RenderAsync(set), account);
+            Assert.All(grants, grant => Assert.Contains(grant.Verb, (string[])["list", "watch"]));
+            Assert.Equal(
+                ["events", "modeldeployments", "nodes", "pods"], grants.Select(grant => grant.Resource).Distinct().Order());
+        }
     }
 
     [Fact]

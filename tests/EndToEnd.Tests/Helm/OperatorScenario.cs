@@ -48,7 +48,11 @@ internal sealed record OperatorScenario(IReadOnlyCollection<AuditedRequest> Requ
 
         var options = new OperatorOptions
         {
-            Worker = new WorkerOptions("worker:1") { Policy = new PodPolicy { ModelPathPrefixes = ["/"] } },
+            Worker = new WorkerOptions("worker:1")
+            {
+                Policy = new PodPolicy { ModelPathPrefixes = ["/"] },
+                GatewayMasterKey = GatewayKey.NewMaster(),
+            },
             Namespace = watchNamespace,
             Time = new FastClock(20),
             // Long enough that a slow machine cannot lose it.
@@ -109,6 +113,15 @@ internal sealed record OperatorScenario(IReadOnlyCollection<AuditedRequest> Requ
             async () => (await cluster.KubectlAsync("get", "resourceclaimtemplates", "-o", "name"))
                 .Contains("claims-gpus-1", StringComparison.Ordinal));
         await cluster.KubectlAsync("delete", "mdep", "claims");
+
+        await cluster.KubectlWithInputAsync(
+            """{"apiVersion": "serving.cluster.sh/v1alpha1", "kind": "ModelDeployment", "metadata": {"name": "scaled"}, "spec": {"model": {"source": "file:///models/m"}, "autoscaling": {"minReplicas": 1, "maxReplicas": 2, "targetQueueSeconds": 1}}}""",
+            "apply", "-f", "-");
+        await UntilAsync(
+            running, "it is said why its demand is not known",
+            async () => (await cluster.KubectlAsync("get", "mdep", "scaled", "-o", "json"))
+                .Contains("DemandUnknown", StringComparison.Ordinal));
+        await cluster.KubectlAsync("delete", "mdep", "scaled", "--wait=false");
 
         await stop.CancelAsync();
         await running;

@@ -48,8 +48,10 @@ public sealed class UpgradeTests : IAsyncLifetime
         await _cluster.KubectlWithInputAsync(Deployment("after", "x"), "apply", "-f", "-");
         var applied = await VersionAsync();
 
+        var key = await MasterKeyAsync();
         await _cluster.HelmAsync(["upgrade", "cluster", Chart.Folder, .. Here, "--reuse-values", "--set", "operator.concurrency=9"]);
         Assert.Contains("--workers=9", await ArgumentsAsync());
+        Assert.Equal(key, await MasterKeyAsync());
         await _cluster.HelmAsync(["rollback", "cluster", "1", .. Here]);
         Assert.Contains("--workers=4", await ArgumentsAsync());
         Assert.Equal(applied, await VersionAsync());
@@ -68,7 +70,9 @@ public sealed class UpgradeTests : IAsyncLifetime
     public async Task What_somebody_else_has_set_on_the_release_stops_an_upgrade_that_sets_it_too()
     {
         await _cluster.HelmAsync(["install", "cluster", Chart.Folder, .. Here, "--create-namespace"]);
-        var name = (await _cluster.KubectlAsync(["get", "deployments", .. Here, "-o", "jsonpath={.items[0].metadata.name}"])).Trim();
+        var name = (await _cluster.KubectlAsync(
+            ["get", "deployments", .. Here, "-l", "app.kubernetes.io/component=operator", "-o", "jsonpath={.items[0].metadata.name}"]))
+            .Trim();
         await _cluster.KubectlAsync(["scale", $"deployment/{name}", "--replicas=5", .. Here]);
 
         string[] upgrade = ["upgrade", "cluster", Chart.Folder, .. Here, "--reuse-values", "--set", "operator.replicas=3"];
@@ -121,6 +125,9 @@ public sealed class UpgradeTests : IAsyncLifetime
             .Where(entry => entry["fieldsV1"]!["f:spec"]?[field] is not null)
             .Select(entry => $"{entry["manager"]} {entry["operation"]}");
     }
+
+    private async Task<string> MasterKeyAsync() =>
+        await _cluster.KubectlAsync(["get", "secret", "cluster-gateway-key", .. Here, "-o", "jsonpath={.data.key}"]);
 
     private async Task<string> VersionAsync() =>
         await _cluster.KubectlAsync("get", "crd", Definition, "-o", "jsonpath={.metadata.resourceVersion}");

@@ -4,6 +4,7 @@ namespace Cluster.EndToEnd.Tests.Support;
 /// they found it.</summary>
 public sealed class SampleCluster : IAsyncLifetime
 {
+    private readonly PluginFolder _plugin = new();
     private LocalOperator? _local;
 
     internal LocalOperator Local => _local!;
@@ -17,19 +18,21 @@ public sealed class SampleCluster : IAsyncLifetime
         {
             await _local.DisposeAsync();
         }
+
+        _plugin.Dispose();
     }
 
     /// <summary>Runs kubectl against this cluster.</summary>
-    internal async Task<CommandResult> KubectlAsync(string? input, params string[] arguments)
+    internal async Task<CommandResult> KubectlAsync(string? input, params string[] arguments) =>
+        await CommandLine.RunAsync(await NodePackages.KubectlAsync(), arguments, Environment(), input);
+
+    /// <summary>This cluster for kubectl, with our plugin on the PATH.</summary>
+    internal Dictionary<string, string> Environment() => new()
     {
-        var program = await NodePackages.KubectlAsync();
-        var environment = new Dictionary<string, string>
-        {
-            ["KUBECONFIG"] = Local.Kubeconfig,
-            ["HOME"] = Path.GetDirectoryName(Local.Kubeconfig)!,
-        };
-        return await CommandLine.RunAsync(program, arguments, environment, input);
-    }
+        ["KUBECONFIG"] = Local.Kubeconfig,
+        ["HOME"] = Path.GetDirectoryName(Local.Kubeconfig)!,
+        ["PATH"] = _plugin.BeforePath,
+    };
 
     /// <summary>What has happened in it, for the message of an assertion: what local mode has printed, pods and events.</summary>
     internal async Task<string> DescribeAsync() =>

@@ -17,7 +17,8 @@ public sealed class ServingTests
             LocalOperator.Program, ["local", "-f", Path.Combine(RepositoryRoot.Path, "deploy", "samples", "haiku-tp2.yaml"), "--once"]);
 
         Assert.True(result.ExitCode == 0, result.All);
-        Assert.Equal(2, result.Output.Split(Haiku.Text).Length - 1);
+        // Both replicas and the gateway.
+        Assert.Equal(3, result.Output.Split(Haiku.Text).Length - 1);
         Assert.Contains(" 0,1 ", result.Output, StringComparison.Ordinal);
         Assert.Contains(" 2,3 ", result.Output, StringComparison.Ordinal);
     }

@@ -12,6 +12,8 @@ public class ModelSourceTests
     [InlineData("pvc://models/llama/70b/", "pvc://models/llama/70b")]
     [InlineData("pvc://models", "pvc://models/")]
     [InlineData("pvc://models/", "pvc://models/")]
+    [InlineData("oci://ghcr.io/org/haiku", "oci://ghcr.io/org/haiku")]
+    [InlineData("oci://registry:5000/a/b/haiku-1m:v1.2", "oci://registry:5000/a/b/haiku-1m:v1.2")]
     [InlineData("file:///models/haiku-1m", "file:///models/haiku-1m")]
     [InlineData("file:///models/haiku..1m/", "file:///models/haiku..1m")]
     public void Sources_are_taken_apart(string text, string canonical)
@@ -26,7 +28,16 @@ public class ModelSourceTests
         Assert.Equal(new ModelSource.Hf("org/name", "main"), ModelSource.Parse("hf://org/name"));
         Assert.Equal(new ModelSource.Pvc("claim", "a/b"), ModelSource.Parse("pvc://claim/a/b"));
         Assert.Equal(new ModelSource.File("/a/b"), ModelSource.Parse("file:///a/b"));
+        Assert.Equal(new ModelSource.Oci("ghcr.io/org/haiku:v1"), ModelSource.Parse("oci://ghcr.io/org/haiku:v1"));
     }
+
+    [Theory]
+    [InlineData("oci://ghcr.io/org/haiku", "haiku")]
+    [InlineData("oci://registry:5000/haiku:v1", "haiku")]
+    [InlineData("oci://r.io/a/b@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", "b")]
+    [InlineData("oci://r.io/a/b:t@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", "b")]
+    public void An_image_is_called_by_the_end_of_its_path(string text, string name) =>
+        Assert.Equal(name, Assert.IsType<ModelSource.Oci>(ModelSource.Parse(text)).Name);
 
     [Theory]
     [InlineData(null, "is empty")]
@@ -34,6 +45,12 @@ public class ModelSourceTests
     [InlineData("/models/x", "has no known scheme")]
     [InlineData("s3://bucket/key", "has no known scheme")]
     [InlineData("HF://org/name", "has no known scheme")]
+    [InlineData("oci://haiku", "names no image with its registry")]
+    [InlineData("oci://ghcr.io/Org/haiku", "names no image with its registry")]
+    [InlineData("oci://ghcr.io/org/haiku:", "names no image with its registry")]
+    [InlineData("oci://ghcr.io/org/haiku@sha256:12", "names no image with its registry")]
+    [InlineData("oci://ghcr.io/../haiku", "names no image with its registry")]
+    [InlineData("oci://ghcr.io//haiku", "names no image with its registry")]
     [InlineData("hf://name", "does not name one repository")]
     [InlineData("hf://a/b/c", "does not name one repository")]
     [InlineData("hf://a/b@", "does not name one repository")]

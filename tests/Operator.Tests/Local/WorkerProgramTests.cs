@@ -43,6 +43,7 @@ public sealed class WorkerProgramTests : IDisposable
         Assert.Equal("exec worker.dll serve --model m --device opencl", string.Join(' ', program.Arguments(["serve", "--model", "m"])));
         Assert.Equal("exec worker.dll serve --device cpu", string.Join(' ', program.Arguments(["serve", "--device", "cpu"])));
         Assert.Equal("exec worker.dll serve --device=cpu", string.Join(' ', program.Arguments(["serve", "--device=cpu"])));
+        Assert.Equal("exec worker.dll fetch hf://a/b", string.Join(' ', program.Arguments(["fetch", "hf://a/b"])));
     }
 
     public void Dispose() => _folder.Dispose();

@@ -186,6 +186,36 @@ public sealed class GpuPackingTests
         Assert.Contains("c (its device plugin hands out amd.com/gpu", message, StringComparison.Ordinal);
     }
 
+    public static TheoryData<int> Seeds => PropertySeeds.Take(20);
+
+    /// <summary>What is told of the nodes is what is done: the first verdict is the choice, every node has one, and what is preferred has a
+    /// reason that names the other.</summary>
+    [Theory, MemberData(nameof(Seeds))]
+    public void Verdicts_tell_of_every_node_and_begin_with_the_choice(int seed)
+    {
+        Random random = new(seed);
+        List<V1Node> nodes = [.. Enumerable.Range(0, random.Next(1, 8)).Select(i => Given.Node(
+            $"n{i}", gpus: random.Next(1, 9), hiveSize: random.Next(1, 9),
+            change: node => node.Spec.Unschedulable = random.Next(5) == 0))];
+        List<Replica> pods = [.. nodes.SelectMany(node => Enumerable.Range(0, 8).Where(_ => random.Next(3) == 0)
+            .Select(gpu => Given.Replica($"{node.Metadata.Name}-{gpu}", node.Metadata.Name, $"{gpu}")))];
+        GpuLedger ledger = new(nodes, pods);
+        var request = Given.Request(
+            groupSize: random.Next(1, 5),
+            gpu: new GpuSpec { RequireSameHive = random.Next(2) == 0, Placement = (GpuPlacementPolicy)random.Next(2) });
+        GpuPacking packing = new(request, ledger, pods.Where(_ => random.Next(2) == 0));
+
+        var verdicts = packing.Verdicts();
+
+        Assert.Equal(nodes.Select(node => node.Metadata.Name).Order(), verdicts.Select(verdict => verdict.Node.Name).Order());
+        Assert.Equal(packing.Find()?.Node, verdicts[0].Group?.Node.Name);
+        Assert.All(verdicts, verdict => Assert.NotEqual(verdict.Group is null, verdict.Problem is null));
+        Assert.All(
+            verdicts.Skip(1).Where(verdict => verdict.Group is not null),
+            verdict => Assert.Contains(
+                verdict.Node.Name, packing.Preference(verdicts[0].Group!, verdict.Group!), StringComparison.Ordinal));
+    }
+
     private static string? Find(PlanRequest request, GpuLedger ledger) => Text(new GpuPacking(request, ledger).Find());
 
     private static string? Text(GpuPlacement? found) => found is null ? null : $"{found.Node}:{string.Join(',', found.Indices)}";

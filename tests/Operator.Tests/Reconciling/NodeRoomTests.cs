@@ -102,6 +102,34 @@ public sealed class NodeRoomTests
         Assert.NotEqual(first.Node, second.Node);
     }
 
+    [Fact]
+    public void Quantities_beyond_counting_are_added_and_taken_away_again()
+    {
+        var absurd = NodeResources.Of(Spec("999999999999999999999999999999e30"));
+        var ordinary = NodeResources.Of(Spec("2"));
+        var sum = Enumerable.Repeat(absurd, 10_000).Aggregate(ordinary, (all, one) => all + one);
+        Assert.Equal(ordinary, Enumerable.Repeat(absurd, 10_000).Aggregate(sum, (all, one) => all - one));
+        Assert.NotNull(new NodeResources(64, 1 << 30, 1 << 30, 110).Lacks(absurd));
+
+        static V1PodSpec Spec(string cpus) => KubernetesJson.Read<V1Pod>(
+            JsonNode.Parse(
+                $$$"""{"metadata": {"name": "p"}, "spec": {"containers": [{"name": "a", "resources": {"requests": {"cpu": "{{{cpus}}}"} } }]} }""")!
+                .AsObject(), KubernetesJson.CachedFieldsOptions).Spec;
+    }
+
+    [Theory]
+    [InlineData("n1", 1)]
+    [InlineData("cpus-only", 0)]
+    [InlineData("gone", 0)]
+    public void Only_room_on_nodes_with_gpus_is_room_that_somebody_waits_for(string node, int given)
+    {
+        GpuLedger ledger = new([Given.Node("n1"), Given.Node("cpus-only", gpus: 0)], []);
+        var pod = Given.Replica("p", node, gpus: null);
+        ledger.Put(pod);
+        ledger.RemovePod(Operator.Controller.NamespacedName.Of(pod.Pod));
+        Assert.Equal(given, ledger.RoomGiven);
+    }
+
     private static V1Node Node(string name, string memory, string cpu = "64", string storage = "1Ti", string pods = "110") =>
         Given.Node(name, change: n => n.Status.Allocatable = new Dictionary<string, ResourceQuantity>
         {

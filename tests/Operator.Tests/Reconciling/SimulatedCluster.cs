@@ -4,6 +4,8 @@ using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
+using Cluster.Operator.Reconciling.Autoscaling;
+using Cluster.Operator.Reconciling.Preloading;
 using Cluster.Operator.Reconciling.Sizing;
 using Cluster.Operator.Tests.Controller;
 using k8s.Models;
@@ -83,6 +85,14 @@ internal sealed class SimulatedCluster
         },
         Time);
 
+    /// <summary>What the operator puts into pods. Heard of at the next start.</summary>
+    public WorkerOptions WorkerOptions { get; set; } = Given.Options;
+
+    /// <summary>What gateways have for every deployment.</summary>
+    public Demand Demand { get; set; } = Demand.None;
+
+    public AutoscalerLoop Autoscaler { get; private set; } = null!;
+
     /// <summary>A new operator process: everything it knew is gone, its caches hold what the server has now.</summary>
     public void Restart()
     {
@@ -96,15 +106,18 @@ internal sealed class SimulatedCluster
         Fleet = new Fleet(Pods, Nodes, new PodsInFlight(Time), new GpuLedger([], []), Woken.Add);
         UnreadyNodes unready = new(Time);
         EventRecorder events = new(Server, "test", Time, _random, NullLogger.Instance);
+        Autoscaler = new AutoscalerLoop(
+            Deployments, Fleet.OwnedBy, new TestDemand(this), Loads, Woken.Add, Time, NullLogger.Instance);
         Reconciler = new ModelDeploymentReconciler(
             Server, Deployments, Nodes, unready,
-            new SizeDecider(Configs, Given.Options, (gpu, requirements) => GpuClass.Of(Fleet.Nodes(), gpu, requirements)),
+            new SizeDecider(Configs, WorkerOptions, (gpu, requirements) => GpuClass.Of(Fleet.Nodes(), gpu, requirements)),
             new PodActions(Server, Fleet, events, _random), new PodClaims(Server, Fleet, events),
             new DeploymentObjects(
                 new WorkerServices(Server, Services), new WorkerBudget(Server, Budgets), new WorkerAccount(Server, Accounts),
-                new GpuClaim(Server)),
+                new GpuClaim(Server), new GatewaySecret(Server, WorkerOptions.GatewayMasterKey, Time)),
             Loads, Wrong, new GpuMarks(Server, Nodes, Time),
-            new StatusWriter(Server, events, Time), Given.Options, Time);
+            new StatusWriter(Server, events, Time), Autoscaler, new ForeignAutoscalers(Server, Time),
+            new Preloader(Server, Pods, Fleet.Nodes), WorkerOptions, Time);
         Deliver();
     }
 
@@ -249,5 +262,12 @@ internal sealed class SimulatedCluster
         }
 
         return cursor;
+    }
+
+    private sealed class TestDemand(SimulatedCluster cluster) : IDemandSource
+    {
+        public Task<IReadOnlyDictionary<NamespacedName, Demand>> ReadAsync(
+            IReadOnlyCollection<NamespacedName> deployments, CancellationToken cancellationToken) =>
+            Task.FromResult<IReadOnlyDictionary<NamespacedName, Demand>>(deployments.ToDictionary(d => d, _ => cluster.Demand));
     }
 }

@@ -92,7 +92,27 @@ public sealed class WrongResultsTests
         Assert.Equal(pod, Assert.Single(_cluster.Replicas()).Name);
         Assert.DoesNotContain(Marks().Keys, key => key.StartsWith(GpuMarks.Prefix, StringComparison.Ordinal));
 
+        // However often it is looked at meanwhile.
         _cluster.ReadyByAddress["10.0.0.1"] = Wrong;
+        await _cluster.Settle();
+        Assert.Single(_cluster.Asked);
+
+        _cluster.Time.Advance(TimeSpan.FromSeconds(10));
+        Assert.Equal(TimeSpan.FromSeconds(5), (await _cluster.Reconcile()).RequeueAfter);
+        _cluster.Time.Advance(TimeSpan.FromSeconds(5));
+        await _cluster.Settle();
+        Assert.Contains(FirstGpu, Marks().Keys);
+    }
+
+    [Fact]
+    public async Task A_worker_that_became_ready_meanwhile_is_asked_at_once_when_it_is_unready_again()
+    {
+        var pod = await OneReplica();
+        _cluster.BecomeUnready(pod, "10.0.0.1", "");
+        await _cluster.Settle();
+        _cluster.StartPod(pod);
+        await _cluster.Settle();
+        _cluster.BecomeUnready(pod, "10.0.0.1", Wrong);
         await _cluster.Settle();
         Assert.Contains(FirstGpu, Marks().Keys);
     }

@@ -1,4 +1,4 @@
-using Cluster.Worker.Benchmarking.Serving;
+using Cluster.Common.Benchmarking;
 
 namespace Cluster.Worker.Tests.Benchmarking;
 

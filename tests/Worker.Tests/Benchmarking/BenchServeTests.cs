@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using System.Xml.Linq;
-using Cluster.Worker.Benchmarking.Datasets;
-using Cluster.Worker.Benchmarking.Serving;
+using Cluster.Common.Benchmarking;
 using Cluster.Worker.Compute.Cpu;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Models.Running;

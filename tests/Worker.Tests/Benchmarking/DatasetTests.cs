@@ -1,4 +1,5 @@
 using System.Text;
+using Cluster.Common.Benchmarking;
 using Cluster.Worker.Benchmarking;
 using Cluster.Worker.Benchmarking.Datasets;
 using Cluster.Worker.Tests.Engine;

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Xml.Linq;
+using Cluster.Common.Benchmarking;
 using Cluster.Worker.Benchmarking.Serving;
 
 namespace Cluster.Worker.Tests.Benchmarking;

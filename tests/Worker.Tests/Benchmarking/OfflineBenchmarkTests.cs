@@ -1,5 +1,5 @@
+using Cluster.Common.Benchmarking;
 using Cluster.Worker.Benchmarking;
-using Cluster.Worker.Benchmarking.Datasets;
 using Cluster.Worker.Compute.Cpu;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Models.Running;

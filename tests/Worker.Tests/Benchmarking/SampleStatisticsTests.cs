@@ -1,4 +1,4 @@
-using Cluster.Worker.Benchmarking;
+using Cluster.Common.Benchmarking;
 
 namespace Cluster.Worker.Tests.Benchmarking;
 

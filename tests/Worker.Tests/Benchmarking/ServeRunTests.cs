@@ -1,6 +1,5 @@
 using System.Threading.Channels;
-using Cluster.Worker.Benchmarking.Datasets;
-using Cluster.Worker.Benchmarking.Serving;
+using Cluster.Common.Benchmarking;
 
 namespace Cluster.Worker.Tests.Benchmarking;
 

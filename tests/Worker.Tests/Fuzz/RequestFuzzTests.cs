@@ -4,6 +4,7 @@ using System.Text;
 using Cluster.Tests.Shared.Fuzzing;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Serving;
+using Cluster.Worker.Serving.Relaying;
 using Cluster.Worker.Tests.Engine;
 using Cluster.Worker.Tests.Serving;
 using Cluster.Worker.Tests.Serving.Grpc;
@@ -23,12 +24,12 @@ public sealed class RequestFuzzTests(ITestOutputHelper output)
     private static readonly ValueMutator Values = new();
     private static readonly ByteMutator Bytes = new();
 
-    /// <summary>tests/fixtures/seeds/http: a line with method and path, an empty one, and the body.</summary>
-    private static readonly (string Path, byte[] Body)[] Bodies =
+    /// <summary>tests/fixtures/seeds/http: a line with method and path, lines of headers, an empty one, and the body.</summary>
+    private static readonly (string[] Head, byte[] Body)[] Bodies =
     [
         .. RepositoryFiles.Under("tests/fixtures/seeds/http", "*.txt").Order(StringComparer.Ordinal)
             .Select(file => HeadMutator.Split(File.ReadAllBytes(Path.Combine(RepositoryRoot.Path, file))))
-            .Select(parts => (Encoding.UTF8.GetString(parts.Head)["POST ".Length..], parts.Body)),
+            .Select(parts => (Encoding.UTF8.GetString(parts.Head)["POST ".Length..].Split('\n'), parts.Body)),
     ];
 
     [Fact]
@@ -40,16 +41,16 @@ public sealed class RequestFuzzTests(ITestOutputHelper output)
         await using var server = await StartAsync(engine, log);
         var failures = new List<string>();
         int refused = 0, answered = 0;
-        foreach (var ((path, body), which) in Bodies.Select((request, index) => (request, index)))
+        foreach (var ((head, body), which) in Bodies.Select((request, index) => (request, index)))
         {
+            var path = head[0];
             // Undamaged first: what is refused from the start tests nothing.
             for (var seed = -1; seed < CasesPerRequest; seed++)
             {
                 var random = new Random(which * 10_000 + seed);
                 var bytes = seed < 0 ? body : seed % 2 == 0 ? Texts.Mutate(body, random) : Values.Mutate(body, random);
-                using var content = new ByteArrayContent(bytes);
-                content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
-                using var response = await server.Client.PostAsync(path, content, TestContext.Current.CancellationToken);
+                using var request = Request(head, bytes);
+                using var response = await server.Client.SendAsync(request, TestContext.Current.CancellationToken);
                 var text = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
                 var status = (int)response.StatusCode;
                 answered += status == 200 ? 1 : 0;
@@ -120,9 +121,25 @@ public sealed class RequestFuzzTests(ITestOutputHelper output)
         new FakeModelRunner(new FakeTokenizer().VocabSize, blockSize: 16, numBlocks: 4096, maxModelLength: 4096), new FakeTokenizer(),
         new EngineOptions { EosTokenIds = [FakeTokenizer.Eos] }, TimeProvider.System);
 
+    private static HttpRequestMessage Request(string[] head, byte[] body)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Post, head[0]) { Content = new ByteArrayContent(body) };
+        request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+        foreach (var header in head.Skip(1).Select(line => line.Split(": ")))
+        {
+            if (!request.Headers.TryAddWithoutValidation(header[0], header[1]))
+            {
+                request.Content.Headers.ContentType = MediaTypeHeaderValue.Parse(header[1]);
+            }
+        }
+
+        return request;
+    }
+
     private static async Task<HttpTestServer> StartAsync(LlmEngine engine, RecordedLog log)
     {
-        var server = await HttpTestServer.StartAsync(ready: false, log: log);
+        var server = await HttpTestServer.StartAsync(
+            ready: false, log: log, configure: options => options with { GatewayKey = new GatewayKey("fuzz") });
         server.Server.BecomeReady(new ServedModel(
             ["model", "alias"], "/models/model", engine, new FakeTokenizer(),
             new ChatTemplate(

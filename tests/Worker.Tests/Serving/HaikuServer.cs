@@ -2,9 +2,11 @@ using System.Text.Json.Nodes;
 using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Cpu;
 using Cluster.Worker.Engine;
+using Cluster.Worker.Engine.Speculation;
 using Cluster.Worker.Models.Running;
 using Cluster.Worker.Protos.V1;
 using Cluster.Worker.Serving;
+using Cluster.Worker.Serving.Parsing;
 using Cluster.Worker.Tests.Models;
 using Cluster.Worker.Tests.Serving.Grpc;
 using Cluster.Worker.Tests.Serving.Http;
@@ -33,7 +35,12 @@ internal sealed class HaikuServer : IAsyncDisposable
 
     public EngineStatistics Statistics => _engine.Statistics;
 
-    public static async Task<HaikuServer> StartAsync(Func<ServerOptions, ServerOptions>? configure = null)
+    /// <param name="options">Of the engine, beside the model's own.</param>
+    /// <param name="proposer">Guesses tokens ahead; null for nobody.</param>
+    /// <param name="formats">Of outputs; null for the default.</param>
+    public static async Task<HaikuServer> StartAsync(
+        Func<ServerOptions, ServerOptions>? configure = null, EngineOptions? options = null, IDraftProposer? proposer = null,
+        OutputFormats? formats = null)
     {
         var http = await HttpTestServer.StartAsync(ready: false, configure: configure);
         var model = ModelLoader.Load(
@@ -41,9 +48,13 @@ internal sealed class HaikuServer : IAsyncDisposable
             new ModelRunnerOptions { MaxSequences = 16, MaxModelLength = 512, MaxBatchedTokens = 2048, KvCacheDType = DType.BF16 });
         var tokenizer = Tokenizer.Load(Fixtures.Haiku);
         var engine = new LlmEngine(
-            model.Runner, tokenizer, new EngineOptions { EosTokenIds = [.. model.Config.EosTokenIds] }, TimeProvider.System,
-            observer: http.Server.Observer);
-        http.Server.BecomeReady(new ServedModel(["haiku"], Fixtures.Haiku, engine, tokenizer, ChatTemplate.Load(Fixtures.Haiku), ["cpu"]));
+            model.Runner, tokenizer, (options ?? new EngineOptions()) with { EosTokenIds = [.. model.Config.EosTokenIds] },
+            TimeProvider.System, proposer, http.Server.Observer);
+        http.Server.BecomeReady(
+            new ServedModel(["haiku"], Fixtures.Haiku, engine, tokenizer, ChatTemplate.Load(Fixtures.Haiku), ["cpu"])
+            {
+                Formats = formats ?? OutputFormats.Default,
+            });
         return new HaikuServer(http, engine);
     }
 

@@ -91,6 +91,37 @@ public sealed class ServingFlagsTests
         Assert.DoesNotContain("sec ret", failure.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void The_gateway_s_key_stands_in_a_file_or_in_the_environment()
+    {
+        using var folder = new TemporaryFolder().With("key", "a\n");
+        var environment = new Dictionary<string, string> { ["CLUSTER_GATEWAY_KEY"] = "b", ["POD_NAME"] = "haiku-0" };
+
+        var (file, variable) = (Read($"--gateway-key-file {folder.Path}/key", environment), Read("", environment));
+
+        Assert.Equal([true, false], new[] { "a", "b" }.Select(file.GatewayKey!.Accept));
+        Assert.Equal([false, true], new[] { "a", "b" }.Select(variable.GatewayKey!.Accept));
+        Assert.Equal("haiku-0", variable.ReplicaName);
+        Assert.Null(Read("", []).GatewayKey);
+    }
+
+    [Theory]
+    [InlineData("", "not usable")]
+    [InlineData("sec ret", "not usable")]
+    public void A_gateway_s_key_that_is_none_is_an_error_that_tells_no_secret(string key, string expected)
+    {
+        using var folder = new TemporaryFolder().With("key", key);
+        CommandFailure[] failures =
+        [
+            Assert.Throws<CommandFailure>(() => Read($"--gateway-key-file {folder.Path}/key", [])),
+            Assert.Throws<CommandFailure>(() => Read("", new() { ["CLUSTER_GATEWAY_KEY"] = key })),
+        ];
+
+        Assert.All(failures, failure => Assert.Contains(expected, failure.Message, StringComparison.Ordinal));
+        Assert.All(failures, failure => Assert.DoesNotContain("sec ret", failure.Message, StringComparison.Ordinal));
+        Assert.Throws<CommandFailure>(() => Read($"--gateway-key-file {folder.Path}/none", []));
+    }
+
     [Theory]
     [InlineData(UnixFileMode.UserRead, false)]
     [InlineData(UnixFileMode.UserRead | UnixFileMode.GroupRead, false)]

@@ -1,3 +1,4 @@
+using Cluster.Common.Benchmarking;
 using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Benchmarking.Datasets;

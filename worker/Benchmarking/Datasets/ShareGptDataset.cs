@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Cluster.Common.Benchmarking;
 using Cluster.Worker.Tokenization;
 
 namespace Cluster.Worker.Benchmarking.Datasets;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Cluster.Common.Benchmarking;
 
 namespace Cluster.Worker.Benchmarking.Datasets;
 

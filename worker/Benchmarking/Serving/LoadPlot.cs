@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Cluster.Common.Benchmarking;
 
 namespace Cluster.Worker.Benchmarking.Serving;
 

@@ -1,3 +1,5 @@
+using Cluster.Common.Benchmarking;
+
 namespace Cluster.Worker.Benchmarking.Serving;
 
 /// <summary>One run of a sweep.</summary>

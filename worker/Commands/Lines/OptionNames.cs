@@ -43,8 +43,8 @@ internal sealed class OptionNames
     /// <summary>The command, as one types it.</summary>
     public string Path { get; }
 
-    /// <summary>The argument that stands for the model without <c>--model</c>; null where the command takes none.</summary>
-    public bool TakesModel => Command.Arguments.Count > 0;
+    /// <summary>Whether an argument may stand for <c>--model</c>.</summary>
+    public bool TakesModel => Command.Arguments.Count > 0 && Own(LineBuilder.Model) is not null;
 
     /// <summary>Whether an option's value is true or false, and may be left out.</summary>
     public static bool IsSwitch(Option option) =>

@@ -57,8 +57,7 @@ internal abstract unsafe partial class CpuBackend : Backend
     {
         ArgumentOutOfRangeException.ThrowIfNegative(rows);
         ArgumentOutOfRangeException.ThrowIfNegative(columns);
-        var block = AllocateMemory(name, checked((long)rows * columns * dtype.Size()));
-        block.Clear();
+        var block = AllocateMemory(name, checked((long)rows * columns * dtype.Size()), isZeroed: true);
         return new Tensor(new CpuBuffer(name, block), dtype, rows, columns);
     }
 
@@ -141,6 +140,13 @@ internal abstract unsafe partial class CpuBackend : Backend
         return new CpuEmbeddingTable(source.Name, source.Rows, source.RowLength, source.DType, memory);
     }
 
+    /// <summary>Rows are looked up in the panels.</summary>
+    public override (EmbeddingTable Table, LinearWeight Output) LoadTied(string name, HostTensor source, int firstRow, int rows)
+    {
+        var output = LoadLinear(name, [source]);
+        return (new PackedEmbeddingTable((PackedWeight)output, firstRow, rows), output);
+    }
+
     public override RopeTable LoadRope(RopeFrequencies frequencies)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(frequencies.MaxPositions, 1);
@@ -180,6 +186,25 @@ internal abstract unsafe partial class CpuBackend : Backend
 
     private void Embed(Tensor ids, int firstId, bool isShard, EmbeddingTable table, Tensor output)
     {
+        if (table is PackedEmbeddingTable { Weight: var weight, FirstRow: var firstRow })
+        {
+            RowRanges<EmbedPackedRows>.Run(Threads, output.Rows, output.Columns, new()
+            {
+                Panels = weight.Panels,
+                Format = weight.Format,
+                PanelBytes = weight.PanelBytes,
+                PanelWidth = weight.PanelWidth,
+                FirstRow = firstRow,
+                TableRows = table.Rows,
+                Ids = CpuBuffer.Integers(ids, output.Rows),
+                Output = CpuBuffer.Floats(output, output.Rows, weight.InFeatures),
+                Columns = weight.InFeatures,
+                FirstId = firstId,
+                IsShard = isShard,
+            });
+            return;
+        }
+
         var source = (CpuEmbeddingTable)table;
         RowRanges<EmbedRows>.Run(Threads, output.Rows, output.Columns, new()
         {
@@ -261,9 +286,10 @@ internal abstract unsafe partial class CpuBackend : Backend
         _memory.Clear();
     }
 
-    /// <summary>Memory the backend keeps until it is disposed of, contents undefined.</summary>
+    /// <summary>Memory the backend keeps until it is disposed of.</summary>
+    /// <param name="isZeroed">Otherwise contents are undefined.</param>
     /// <exception cref="InsufficientMemoryException">The budget does not have it.</exception>
-    private NativeMemoryBlock AllocateMemory(string name, long bytes)
+    private NativeMemoryBlock AllocateMemory(string name, long bytes, bool isZeroed = false)
     {
         if (bytes > _options.MemoryBytes - _allocatedBytes)
         {
@@ -271,7 +297,7 @@ internal abstract unsafe partial class CpuBackend : Backend
                 $"'{name}' needs {bytes} bytes, but {_allocatedBytes} of the {_options.MemoryBytes} bytes that may be used are taken");
         }
 
-        var block = new NativeMemoryBlock(bytes);
+        var block = isZeroed ? NativeMemoryBlock.Zeroed(bytes) : new NativeMemoryBlock(bytes);
         _memory.Add(block);
         _allocatedBytes += bytes;
         return block;

@@ -29,7 +29,7 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>
                 Pairs = section.Pairs,
                 OutFeatures = section.OutFeatures,
                 PanelCount = section.PanelCount,
-                PanelsPerTask = PanelsPerTask(section.PanelCount, section.PanelBytes, tiles, cut),
+                Split = SplitOf(section.PanelCount, section.PanelBytes, tiles, cut),
                 Cut = cut,
             };
             Multiply(product, section);
@@ -106,7 +106,7 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>
         where TCodes : IPanelCodes
     {
         var operations = (long)product.Tiles.Rows * panels.InFeatures * panels.OutFeatures;
-        Threads.Run(product.PanelGroups * product.RowChunks, operations, new QuantizedGemmJob<V, TSimd, TCodes>
+        Threads.Run(product.Tasks, operations, new QuantizedGemmJob<V, TSimd, TCodes>
         {
             Product = product,
             Panels = panels.Panels,

@@ -15,8 +15,9 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>(CpuOptions options)
     where V : unmanaged
     where TSimd : ISimd<V>
 {
-    /// <summary>Weights a task of a decode step should stream: enough to be worth claiming, few enough to balance.</summary>
-    private const int BytesPerTask = 256 * 1024;
+    /// <summary>Weights that the smallest task of a decode step should stream: enough to be worth claiming, few enough to
+    /// balance.</summary>
+    private const int BytesPerTask = 64 * 1024;
 
     private readonly ScratchMemory _inputTiles = new();
     private readonly ScratchMemory _resultTiles = new();
@@ -231,10 +232,10 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>(CpuOptions options)
             OutFeatures = weight.OutFeatures,
             OutputStride = weight.OutFeatures,
             PanelCount = weight.PanelCount,
-            PanelsPerTask = PanelsPerTask(weight.PanelCount, weight.PanelBytes, tiles, cut),
+            Split = SplitOf(weight.PanelCount, weight.PanelBytes, tiles, cut),
             Cut = cut,
         };
-        Threads.Run(job.PanelGroups * job.RowChunks, (long)x.Rows * weight.InFeatures * weight.OutFeatures, job);
+        Threads.Run(job.Tasks, (long)x.Rows * weight.InFeatures * weight.OutFeatures, job);
     }
 
     public override IReadOnlyList<string> VariantsOf(LinearWeight weight, int rows) =>
@@ -242,13 +243,12 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>(CpuOptions options)
 
     private GemmCut CutFor(LinearWeight weight, int rows) => GemmCut.Of(Tuning.VariantFor(TypeOf(weight), rows, weight));
 
-    /// <summary>An even number, as kernels for few rows take panels in twos. For one tile of rows enough to stream, for many a whole batch,
-    /// and no more than leaves each thread several tasks; then as many more or fewer as the cut says.</summary>
-    private int PanelsPerTask(int panelCount, long panelBytes, InputTiles tiles, GemmCut cut)
+    /// <summary>The smallest task is an even number of panels for one or two rows, as their kernels take panels in twos: enough to
+    /// stream. For more rows it is one panel; then as many more or fewer as the cut says.</summary>
+    private PanelSplit SplitOf(int panelCount, long panelBytes, InputTiles tiles, GemmCut cut)
     {
-        var wanted = tiles.Count == 1 ? BytesPerTask / panelBytes : cut.BatchPanels;
-        var balanced = (long)panelCount * GemmJob<V, TSimd, F32Panel>.ChunksOf(tiles, cut) / (4L * Threads.Count);
-        var usual = Math.Max(2, Math.Min(wanted, balanced) & ~1);
-        return (int)Math.Max(2, (long)(usual * cut.TaskScale) & ~1);
+        var together = tiles.Count == 1 && tiles.KernelRows(0) <= 2 ? 2 : 1;
+        var usual = tiles.Count == 1 ? Math.Max(together, BytesPerTask / panelBytes) : 1;
+        return new PanelSplit(panelCount, Threads.Count, Math.Max(together, (int)(usual * cut.TaskScale) / together * together));
     }
 }

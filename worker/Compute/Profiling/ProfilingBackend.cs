@@ -41,6 +41,9 @@ internal sealed partial class ProfilingBackend(Backend inner, OperationProfile p
 
     public override EmbeddingTable LoadEmbedding(HostTensor source) => inner.LoadEmbedding(source);
 
+    public override (EmbeddingTable Table, LinearWeight Output) LoadTied(string name, HostTensor source, int firstRow, int rows) =>
+        inner.LoadTied(name, source, firstRow, rows);
+
     public override RopeTable LoadRope(RopeFrequencies frequencies) => inner.LoadRope(frequencies);
 
     public override KvCache AllocateKvCache(KvCacheLayout layout) => inner.AllocateKvCache(layout);

@@ -59,6 +59,14 @@ internal sealed class Checkpoint : WeightSource
 
     public override string FileOf(string name) => _tensors.TryGetValue(name, out var found) ? found.File.Path : Location;
 
+    public override void Forget()
+    {
+        foreach (var file in _tensors.Values.Select(found => found.File).Distinct())
+        {
+            file.Forget();
+        }
+    }
+
     private static string HintAtOtherFormats(string folder)
     {
         var other = Directory.EnumerateFiles(folder).Select(Path.GetFileName).FirstOrDefault(

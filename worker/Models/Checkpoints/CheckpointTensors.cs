@@ -15,7 +15,7 @@ internal sealed class CheckpointTensors(WeightSource source)
     /// <summary>Those that nobody has taken.</summary>
     public IEnumerable<string> Untaken => source.Names.Where(name => !_taken.Contains(name));
 
-    public bool Has(string name) => source.Find(name) is not null;
+    public bool Has(string name) => source.Has(name);
 
     /// <summary>This rank's part of a tensor.</summary>
     /// <param name="shape">Of the whole tensor, with what to keep of it.</param>

@@ -62,6 +62,8 @@ internal sealed partial class ConsolidatedWeights : WeightSource
         return isRotated && tensor.Rows % _headDim == 0 ? Reordered(name, tensor) : tensor;
     }
 
+    public override void Forget() => _original.Forget();
+
     private static string NameOf(string original) =>
         Layer().Match(original) is { Success: true } layer && Spellings.TryGetValue(layer.Groups["part"].Value, out var part)
             ? $"model.layers.{layer.Groups["number"]}.{part}.{layer.Groups["kind"]}"

@@ -1,4 +1,5 @@
 using System.IO.MemoryMappedFiles;
+using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
 namespace Cluster.Worker.Models.Checkpoints;
@@ -7,7 +8,7 @@ namespace Cluster.Worker.Models.Checkpoints;
 /// <remarks>Has no Dispose on purpose: tensors point into the mapping and name it as their owner, so it is unmapped by the view's own
 /// finalizer when neither the file nor any of its tensors is reachable. Closing it earlier would turn a late read into a crash of the
 /// process.</remarks>
-internal sealed unsafe class MappedFile
+internal sealed unsafe partial class MappedFile
 {
     private readonly SafeMemoryMappedViewHandle _view;
     private readonly nint _address;
@@ -44,6 +45,19 @@ internal sealed unsafe class MappedFile
     /// <summary>Address of the byte at <paramref name="offset"/>; valid while this object is reachable.</summary>
     public nint AddressAt(long offset) => _address + (nint)offset;
 
+    /// <summary>Takes the file's pages out of this process, which has them counted as its own otherwise. They stay in the page cache, and
+    /// come back when they are read.</summary>
+    public void Forget()
+    {
+        const int DontNeed = 4;
+        if (OperatingSystem.IsLinux())
+        {
+            _ = Advise(_address, (nuint)Length, DontNeed);
+        }
+
+        GC.KeepAlive(this);
+    }
+
     /// <summary>Bytes of the file, at most 2 GiB of them.</summary>
     public ReadOnlySpan<byte> Bytes(long offset, int length)
     {
@@ -52,4 +66,7 @@ internal sealed unsafe class MappedFile
         ArgumentOutOfRangeException.ThrowIfGreaterThan(offset + length, Length);
         return new ReadOnlySpan<byte>((byte*)AddressAt(offset), length);
     }
+
+    [LibraryImport("libc", EntryPoint = "madvise")]
+    private static partial int Advise(nint address, nuint length, int advice);
 }

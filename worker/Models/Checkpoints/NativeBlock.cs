@@ -8,10 +8,11 @@ internal sealed unsafe class NativeBlock : IDisposable
 {
     private readonly long _bytes;
 
-    public NativeBlock(long bytes)
+    /// <param name="isZeroed">Otherwise contents are undefined.</param>
+    public NativeBlock(long bytes, bool isZeroed = false)
     {
         _bytes = bytes;
-        Address = (nint)NativeMemory.Alloc((nuint)bytes);
+        Address = (nint)(isZeroed ? NativeMemory.AllocZeroed((nuint)bytes) : NativeMemory.Alloc((nuint)bytes));
         GC.AddMemoryPressure(bytes);
     }
 

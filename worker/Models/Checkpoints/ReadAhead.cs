@@ -1,4 +1,5 @@
 using Cluster.Worker.Models.Layers;
+using Microsoft.Win32.SafeHandles;
 
 namespace Cluster.Worker.Models.Checkpoints;
 
@@ -6,8 +7,8 @@ namespace Cluster.Worker.Models.Checkpoints;
 /// and sent to the device while others come from the disk, instead of one page fault after another. Made by
 /// <see cref="Running.ModelLoader"/> while weights load; stands before whoever is told of the progress.</summary>
 /// <remarks>
-/// Files are cut into segments, and each reader takes the next one. What is read is not kept: the pages are the cache's, so that this costs
-/// no memory but a buffer for each reader.
+/// Files are cut into segments, and each reader takes the next one that is not in the page cache already. What is read is not kept: the
+/// pages are the cache's, so that this costs no memory but a buffer for each reader.
 /// <code>
 ///            taken by the loader ┐              ┌ window
 /// file 1 │s0│s1│s2│s3│ file 2 │s4│s5│s6│s7│ file 3 │s8│ …
@@ -20,6 +21,7 @@ internal sealed class ReadAhead : IProgress<LoadProgress>, IDisposable
     private const int MostReaders = 4;
     private const int BufferBytes = 4 << 20;
 
+    private readonly Func<SafeFileHandle, long, long, bool> _isCached;
     private readonly IProgress<LoadProgress>? _listener;
     private readonly List<(string Path, long Offset, long Length, long Before)> _segments = [];
     private readonly List<Thread> _readers = [];
@@ -35,10 +37,12 @@ internal sealed class ReadAhead : IProgress<LoadProgress>, IDisposable
     /// <param name="source">What has no files is not read ahead.</param>
     /// <param name="listener">Is told the progress, too.</param>
     /// <param name="window">Far enough for a large tensor, and little of any machine's memory.</param>
+    /// <param name="isCached">Whether a segment need not be read, being in the page cache; null asks the system.</param>
     public ReadAhead(
         WeightSource source, IProgress<LoadProgress>? listener, int rank = 0, int ranks = 1, long segment = 64L << 20,
-        long window = 4L << 30)
+        long window = 4L << 30, Func<SafeFileHandle, long, long, bool>? isCached = null)
     {
+        _isCached = isCached ?? PageCache.Holds;
         (_listener, _rank, _ranks, _window) = (listener, rank, ranks, window);
         long before = 0;
         foreach (var path in source.Names.Select(source.FileOf).Distinct(StringComparer.Ordinal).Where(File.Exists)
@@ -98,6 +102,11 @@ internal sealed class ReadAhead : IProgress<LoadProgress>, IDisposable
             try
             {
                 using var file = RegularFile.Open(segment.Path, FileKind.Weights);
+                if (_isCached(file, segment.Offset, segment.Length))
+                {
+                    continue;
+                }
+
                 for (long at = 0; at < segment.Length && !Volatile.Read(ref _stopping);)
                 {
                     var count = RandomAccess.Read(

@@ -15,11 +15,13 @@ internal sealed class SafetensorsFile
 {
     private const int LengthBytes = 8;
 
+    private readonly MappedFile _mapping;
     private readonly Dictionary<string, HostTensor> _tensors = new(StringComparer.Ordinal);
 
     private SafetensorsFile(string path, MappedFile mapping, long dataOffset, IReadOnlyList<TensorEntry> entries)
     {
         Path = path;
+        _mapping = mapping;
         foreach (var entry in entries)
         {
             _tensors.Add(
@@ -63,6 +65,9 @@ internal sealed class SafetensorsFile
         var entries = SafetensorsHeader.Parse(path, mapping.Bytes(LengthBytes, (int)headerBytes), mapping.Length - dataOffset);
         return new SafetensorsFile(path, mapping, dataOffset, entries);
     }
+
+    /// <summary>See <see cref="MappedFile.Forget"/>.</summary>
+    public void Forget() => _mapping.Forget();
 
     /// <summary>Null when the file has no such tensor.</summary>
     public HostTensor? Find(string name) => _tensors.GetValueOrDefault(name);

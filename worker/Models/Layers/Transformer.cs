@@ -42,7 +42,18 @@ internal sealed class Transformer
         var architecture = config.Architecture;
         var names = architecture.NamesIn(weights.Has);
         var positions = new PositionEncoding(shard, backend, weights, maxPositions);
-        _embedding = weights.Embedding(names.Embedding, shard.Vocabulary.Owned(shard.Rank), config.HiddenSize);
+        var (owned, computed) = (shard.Vocabulary.Owned(shard.Rank), shard.Vocabulary.Computed(shard.Rank));
+        var isTied = config.TieWordEmbeddings && !(config.UntiedIfStored && weights.Has(names.Output + ".weight"));
+        LinearWeight? output = null;
+        if (isTied)
+        {
+            (_embedding, output) = weights.Tied(names.Embedding, owned, computed, config.HiddenSize);
+        }
+        else
+        {
+            _embedding = weights.Embedding(names.Embedding, owned, config.HiddenSize);
+        }
+
         _learnedPositions = config.LearnedPositionOffset is { } offset
             ? weights.Embedding(
                 names.PositionEmbedding, new Slice(offset + config.MaxPositionEmbeddings, offset, config.MaxPositionEmbeddings),
@@ -56,11 +67,7 @@ internal sealed class Transformer
         }
 
         _finalNorm = new Norm(names.FinalNorm, config, backend, weights);
-        var tokens = shard.Vocabulary.Computed(shard.Rank);
-        var isTied = config.TieWordEmbeddings && !(config.UntiedIfStored && weights.Has(names.Output + ".weight"));
-        _output = isTied
-            ? weights.Matrix(names.Embedding, tokens, config.HiddenSize)
-            : weights.Linear(names.Output, tokens, config.HiddenSize, config.OutputBias);
+        _output = output ?? weights.Linear(names.Output, computed, config.HiddenSize, config.OutputBias);
         weights.RefuseUnused(name => architecture.IsIgnorable(name, config));
         _activations = Activations.Allocate(backend, shard, maxTokens, maxLogits);
     }

@@ -20,6 +20,10 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
     /// <summary>Device memory that everything loaded so far keeps.</summary>
     public long ResidentBytes { get; private set; }
 
+    /// <summary>What tables of embeddings keep of <see cref="ResidentBytes"/>, of which a step reads a row a token; not those that the
+    /// output matrix keeps for them.</summary>
+    public long TableBytes { get; private set; }
+
     /// <summary>What other ranks keep as well of <see cref="ResidentBytes"/>: norms, routers, positions, key/value heads where there are
     /// fewer than ranks, and what decodes codes on several.</summary>
     public long ReplicatedBytes { get; private set; }
@@ -72,6 +76,7 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
         var host = _tensors.Take(name, rows, columns);
         var table = backend.LoadEmbedding(host);
         GC.KeepAlive(host);
+        TableBytes += table.ResidentBytes;
         Account(name, table.ResidentBytes, columns, [new(name, rows)]);
         return table;
     }
@@ -114,6 +119,27 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
 
         HostTensor[] weights = [_tensors.Take(name, outFeatures, inFeatures)];
         return Loaded(name, backend.LoadLinear(name, weights), weights, null, inFeatures, [new(name, outFeatures)]);
+    }
+
+    /// <summary>A table of embeddings whose rows give the logits, too: kept once where the backend can and nothing is quantized.</summary>
+    /// <param name="looked">Rows that the rank looks up.</param>
+    /// <param name="rows">Rows that it computes logits of: those, and maybe others.</param>
+    /// <exception cref="CheckpointFormatException">The tensor is missing or has another shape.</exception>
+    public (EmbeddingTable Table, LinearWeight Output) Tied(string name, Slice looked, Slice rows, int columns)
+    {
+        const string Suffix = ".weight";
+        var layer = name.EndsWith(Suffix, StringComparison.Ordinal) ? name[..^Suffix.Length] : name;
+        if (Quantization is not null && IsQuantized(new WeightPart(layer, rows)))
+        {
+            return (Embedding(name, looked, columns), Matrix(name, rows, columns));
+        }
+
+        var host = _tensors.Take(name, rows, columns);
+        var (table, output) = backend.LoadTied(layer, host, looked.First - rows.First, looked.Count);
+        GC.KeepAlive(host);
+        TableBytes += table.ResidentBytes;
+        Account(name, table.ResidentBytes + output.ResidentBytes, columns, [new(name, rows)]);
+        return (table, output);
     }
 
     /// <summary>Refuses a source with weights that no part of the model has taken: it is not the model the configuration

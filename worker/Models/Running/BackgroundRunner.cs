@@ -6,10 +6,12 @@ namespace Cluster.Worker.Models.Running;
 /// <summary>Gives a device that computes at once (the CPU) a thread of its own, so that <see cref="Launch"/> returns and the engine
 /// delivers outputs and plans while a step is computed. Called by the engine's thread; calls the runner it wraps and owns it.</summary>
 /// <remarks>Both threads spin briefly before they sleep: the other one is mostly a few microseconds away, and waking a thread costs about
-/// fifty.</remarks>
+/// fifty. The device's goes on for as long as it takes to choose the tokens of a large batch, letting others run in between: the step
+/// would wait for it to wake up.</remarks>
 internal sealed class BackgroundRunner : DelegatingRunner
 {
     private static readonly long SpinTicks = Stopwatch.Frequency / 20_000;
+    private static readonly long YieldTicks = Stopwatch.Frequency / 2_000;
 
     private readonly Thread _thread;
     private readonly object _gate = new();
@@ -105,6 +107,12 @@ internal sealed class BackgroundRunner : DelegatingRunner
         while (!IsOver(work) && Stopwatch.GetTimestamp() - start < SpinTicks)
         {
             Thread.SpinWait(8);
+        }
+
+        while (work && !IsOver(work) && Stopwatch.GetTimestamp() - start < YieldTicks)
+        {
+            Thread.SpinWait(8);
+            Thread.Yield();
         }
 
         if (IsOver(work))

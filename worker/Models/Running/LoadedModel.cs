@@ -15,6 +15,9 @@ internal sealed record LoadedModel(
     /// <summary>Bytes of the source that were taken, and how long it took until they were where they belong.</summary>
     public (long Bytes, TimeSpan Time) Source { get; init; }
 
+    /// <summary>What tables of embeddings keep of <see cref="ResidentWeightBytes"/>, of which a step reads a row a token.</summary>
+    public long TableBytes { get; init; }
+
     /// <summary>What a rank of a group says when it has loaded its part.</summary>
     public string Describe(int rank, int size) =>
         $"rank {rank} of {size}: {ResidentWeightBytes} bytes of weights resident, {ReplicatedWeightBytes} of them on other ranks too; "

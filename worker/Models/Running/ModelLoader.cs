@@ -107,6 +107,7 @@ internal static class ModelLoader
         var transformer = new Transformer(
             shard, backend, weights, CapacityPlan.WantedLength(config, options), options.MaxBatchedTokens, maxLogits);
         var loaded = (weights.BytesTaken, clock.Elapsed);
+        source.Forget();
 
         // The logits of several ranks come together on the host.
         var sampler = options.SampleOnDevice && shard.IsWhole ? backend.CreateSampler(config.VocabSize, options.MaxSequences) : null;
@@ -120,6 +121,7 @@ internal static class ModelLoader
         return new LoadedModel(config, runner, weights.ResidentBytes, weights.ReplicatedBytes, activationBytes, plan)
         {
             Source = loaded,
+            TableBytes = weights.TableBytes,
         };
     }
 

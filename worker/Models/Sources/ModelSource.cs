@@ -24,6 +24,12 @@ internal abstract record ModelSource
                 : name;
     }
 
+    /// <summary>Random weights: a name of <see cref="SyntheticModel"/>.</summary>
+    internal sealed record Synthetic(string Name) : ModelSource
+    {
+        public override string DefaultName => Name;
+    }
+
     /// <summary>A repository to download, or to take from the cache.</summary>
     internal sealed record Hub(HubModel Model) : ModelSource
     {

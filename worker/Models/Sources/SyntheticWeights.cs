@@ -1,102 +1,130 @@
 using System.Collections.Immutable;
-using System.Runtime.CompilerServices;
 using Cluster.Worker.Compute;
 using Cluster.Worker.Models.Checkpoints;
-using Cluster.Worker.Models.Config;
+using Cluster.Worker.Models.Sources.Twins;
 
 namespace Cluster.Worker.Models.Sources;
 
-/// <summary>Random bf16 weights of a configuration's shapes, generated when asked for and freed when the tensor is no longer reachable.
-/// A tensor depends on its name alone, so two workers, or two calls, get the same model.</summary>
+/// <summary>Random weights of a model's shapes, generated when asked for and freed when the tensor is no longer reachable. A weight depends
+/// on its tensor's name and its place alone, so two workers, or two calls, get the same model. Made by
+/// <see cref="SyntheticModel"/>.</summary>
 internal sealed class SyntheticWeights : WeightSource
 {
-    /// <summary>Weights are uniform within ± this; their deviation is then the 0.02 of Llama's initializer.</summary>
-    private const float Amplitude = 0.0346f;
+    private const string Suffix = ".weight";
 
-    private readonly Dictionary<string, ImmutableArray<int>> _shapes = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Recipe> _tensors = new(StringComparer.Ordinal);
+    private readonly SyntheticTwin? _twin;
+    private readonly int _groupSize;
 
-    public SyntheticWeights(string location, ModelConfig config)
+    public SyntheticWeights(SyntheticModel model)
     {
-        Location = location;
+        var config = model.Config;
+        Location = model.Name;
+        (_twin, _groupSize) = (model.Twin, model.Shape.GroupSize);
         var names = config.Architecture.WeightNames;
         var kvSize = config.NumKvHeads * config.HeadDim;
-        _shapes.Add(names.Embedding, [config.VocabSize, config.HiddenSize]);
-        _shapes.Add(names.FinalNorm + ".weight", [config.HiddenSize]);
+        AddPlain(names.Embedding, config.VocabSize, config.HiddenSize);
+        AddPlain(names.FinalNorm + Suffix, config.HiddenSize);
         if (!config.TieWordEmbeddings)
         {
-            _shapes.Add(names.Output + ".weight", [config.VocabSize, config.HiddenSize]);
+            AddPlain(names.Output + Suffix, config.VocabSize, config.HiddenSize);
         }
 
         for (var layer = 0; layer < config.NumLayers; layer++)
         {
-            void Vector(string name) => _shapes.Add(names.InLayer(layer, name) + ".weight", [config.HiddenSize]);
-            void Linear(string name, int outFeatures, int inFeatures) =>
-                _shapes.Add(names.InLayer(layer, name) + ".weight", [outFeatures, inFeatures]);
-            Vector(names.AttentionNorm);
-            Linear(names.Qkv[0], config.AttentionSize, config.HiddenSize);
-            Linear(names.Qkv[1], kvSize, config.HiddenSize);
-            Linear(names.Qkv[2], kvSize, config.HiddenSize);
-            Linear(names.AttentionOutput, config.HiddenSize, config.AttentionSize);
-            Vector(names.MlpNorm);
-            Linear(names.GateUp[0], config.IntermediateSize, config.HiddenSize);
-            Linear(names.GateUp[1], config.IntermediateSize, config.HiddenSize);
-            Linear(names.Down, config.HiddenSize, config.IntermediateSize);
+            string Named(string name) => names.InLayer(layer, name);
+            AddPlain(Named(names.AttentionNorm) + Suffix, config.HiddenSize);
+            AddLinear(Named(names.Qkv[0]), config.AttentionSize, config.HiddenSize);
+            AddLinear(Named(names.Qkv[1]), kvSize, config.HiddenSize);
+            AddLinear(Named(names.Qkv[2]), kvSize, config.HiddenSize);
+            AddLinear(Named(names.AttentionOutput), config.HiddenSize, config.AttentionSize);
+            AddPlain(Named(names.MlpNorm) + Suffix, config.HiddenSize);
+            if (config.Moe is not { } moe)
+            {
+                AddMlp(Named, names.GateUp, names.Down, config.IntermediateSize, config.HiddenSize);
+                continue;
+            }
+
+            AddPlain(Named(names.Router) + Suffix, moe.NumExperts, config.HiddenSize);
+            for (var expert = 0; expert < moe.NumExperts; expert++)
+            {
+                var prefix = $"{names.ExpertPrefix}{expert}.";
+                AddMlp(name => Named(prefix + name), names.ExpertGateUp, names.ExpertDown, moe.IntermediateSize, config.HiddenSize);
+            }
         }
 
-        TotalBytes = _shapes.Values.Sum(shape => shape.Aggregate((long)DType.BF16.Size(), (bytes, dimension) => bytes * dimension));
+        TotalBytes = _tensors.Values.Sum(recipe => recipe.Bytes);
     }
 
-    /// <summary>Numbers are left as memory has them.</summary>
+    /// <summary>Weights and codes are zero and take neither time nor memory; what decodes codes is as always.</summary>
     public bool IsEmpty { get; init; }
 
     public override string Location { get; }
 
-    public override IReadOnlyCollection<string> Names => _shapes.Keys;
+    public override IReadOnlyCollection<string> Names => _tensors.Keys;
 
     public override long TotalBytes { get; }
 
-    public override unsafe HostTensor? Find(string name)
+    public override bool Has(string name) => _tensors.ContainsKey(name);
+
+    public override HostTensor? Find(string name)
     {
-        if (!_shapes.TryGetValue(name, out var shape))
+        if (!_tensors.TryGetValue(name, out var recipe))
         {
             return null;
         }
 
-        var count = shape.Aggregate(1L, (product, dimension) => product * dimension);
-        var memory = new NativeBlock(count * sizeof(ushort));
-        var values = (ushort*)memory.Address;
-        var isNorm = shape.Length == 1;
-        var state = Hash(name);
-        for (long i = 0; i < (IsEmpty ? 0 : count); i++)
+        var memory = new NativeBlock(recipe.Bytes, isZeroed: IsEmpty);
+        var tensor = new HostTensor(name, recipe.DType, recipe.Shape, memory.Address, memory);
+        if (recipe.Part is { } part)
         {
-            values[i] = isNorm ? BFloat16Bits(1) : BFloat16Bits(Uniform(ref state) * Amplitude);
+            if (!IsEmpty || part != _twin!.CodesPart)
+            {
+                _twin!.Fill(part, recipe.Layer, _groupSize, memory.Address);
+            }
+        }
+        else if (!IsEmpty)
+        {
+            recipe.Layer.Write(memory.Address);
         }
 
-        return new HostTensor(name, DType.BF16, shape, memory.Address, memory);
+        return tensor;
     }
 
-    /// <summary>A number in [-1, 1), by xorshift64.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static float Uniform(ref ulong state)
+    /// <summary>The weights of a plain tensor, row by row.</summary>
+    public SyntheticMatrix MatrixOf(string name) => _tensors[name].Layer;
+
+    private void AddMlp(Func<string, string> named, ImmutableArray<string> gateUp, string down, int intermediate, int hidden)
     {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        return (int)(state >> 32) * (1f / (1L << 31));
+        AddLinear(named(gateUp[0]), intermediate, hidden);
+        AddLinear(named(gateUp[1]), intermediate, hidden);
+        AddLinear(named(down), hidden, intermediate);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static ushort BFloat16Bits(float value) => (ushort)(BitConverter.SingleToUInt32Bits(value) >> 16);
+    private void AddPlain(string name, params ReadOnlySpan<int> shape) =>
+        _tensors.Add(name, new Recipe(new SyntheticMatrix(name, [.. shape]), null, DType.BF16, [.. shape]));
 
-    /// <summary>FNV-1a; never 0, from which xorshift does not move.</summary>
-    private static ulong Hash(string name)
+    /// <summary>A layer that twins quantize.</summary>
+    private void AddLinear(string name, int outFeatures, int inFeatures)
     {
-        var hash = 14695981039346656037UL;
-        foreach (var character in name)
+        if (_twin is null)
         {
-            hash = (hash ^ character) * 1099511628211UL;
+            AddPlain(name + Suffix, outFeatures, inFeatures);
+            return;
         }
 
-        return hash | 1;
+        var layer = new SyntheticMatrix(name + Suffix, [outFeatures, inFeatures]);
+        foreach (var (part, dtype, shape) in _twin.Parts(outFeatures, inFeatures, _groupSize))
+        {
+            _tensors.Add(name + part, new Recipe(layer, part, dtype, shape));
+        }
+    }
+
+    /// <summary>How a tensor is made.</summary>
+    /// <param name="Layer">The weights that it holds, or is a part of.</param>
+    /// <param name="Part">Which part of a quantized layer; null for the weights themselves.</param>
+    private sealed record Recipe(SyntheticMatrix Layer, string? Part, DType DType, ImmutableArray<int> Shape)
+    {
+        public long Bytes => Shape.Aggregate((long)DType.Size(), (bytes, dimension) => bytes * dimension);
     }
 }

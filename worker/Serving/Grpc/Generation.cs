@@ -9,7 +9,8 @@ internal static class Generation
 {
     /// <summary>A request id that no other request has.</summary>
     /// <param name="prefix">What it begins with, to be found again in logs.</param>
-    public static string DrawRequestId(string prefix = "grpc") => $"{prefix}-{Guid.NewGuid():N}";
+    /// <param name="drawn">What the gateway has drawn for it; null draws here.</param>
+    public static string DrawRequestId(string prefix = "grpc", string? drawn = null) => $"{prefix}-{drawn ?? Guid.NewGuid().ToString("N")}";
 
     /// <summary>The engine's outputs up to and including the one with a finish reason.</summary>
     /// <exception cref="RpcException">UNAVAILABLE when shutdown aborted the request.</exception>
@@ -27,7 +28,11 @@ internal static class Generation
                 throw CallFailures.Error(StatusCode.Unavailable, "the worker shut down before the request was finished");
             }
 
-            yield return output;
+            foreach (var part in request.TellsTextLengths ? output.OneByOne() : [output])
+            {
+                yield return part;
+            }
+
             if (output.FinishReason is not null)
             {
                 yield break;

@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Serving.Parsing;
+using Cluster.Worker.Serving.Relaying;
 
 namespace Cluster.Worker.Serving.Http;
 
@@ -50,11 +51,11 @@ internal static class ChatCompletionsEndpoint
     public static async Task HandleAsync(HttpContext context, ServingState state, TimeProvider time)
     {
         var model = ServingRequest.RequireModel(state);
-        using var fields = await RequestFields.ReadAsync(context.Request, context.RequestAborted);
+        using var fields = await Envelope.ReadAsync(context, model);
         ServingRequest.RequireName(model, fields.String("model"));
         var tools = ChatTools.Read(fields);
         var kept = PromptTruncation.Kept(fields, model.Engine.MaxModelLength);
-        var (text, addSpecialTokens) = ChatPrompt.Read(fields, model, tools.Definitions, kept);
+        var (text, addSpecialTokens) = ChatPrompt.Read(fields, model, tools.Definitions, kept, Envelope.Of(context)?.Now);
         var prompt = PromptEncoding.Encode(model, text, addSpecialTokens, "messages", kept);
         ServingRequest.RequireRoom(model, prompt, "messages");
         var stream = fields.Boolean("stream") ?? false;
@@ -64,16 +65,16 @@ internal static class ChatCompletionsEndpoint
         fields.Accept("max_tokens");
         fields.AcceptInert();
         fields.RefuseUnavailableToChat();
-        var output = ChatOutput.Read(fields, model, tools, prompt);
+        var output = ChatOutput.Read(fields, model, tools, prompt, Envelope.Of(context)?.Id);
         var sampling = output.Sampling(
             SamplingFields.Read(fields, model.Defaults, maxTokens, logprobs, ServingRequest.PromptLogprobs(fields, stream)));
         var ticket = RequestTicket.Read(context, fields, "chatcmpl");
         fields.RejectUnread();
 
         var response = new ChatResponse(
-            ticket.ResponseId, stream ? "chat.completion.chunk" : "chat.completion", time.GetUtcNow().ToUnixTimeSeconds(), model.Name, [],
-            null);
-        var requests = Choices.Plan(ticket, [prompt], sampling, stream);
+            ticket.ResponseId, stream ? "chat.completion.chunk" : "chat.completion", ticket.Created(time).ToUnixTimeSeconds(), model.Name,
+            [], null);
+        var requests = Choices.Plan(ticket, [prompt], sampling, stream, leadingEvents: 1);
         if (!stream)
         {
             var choices = await ChoiceText.CollectAsync(model.Engine, requests, RequestDeadline.Of(context), context.RequestAborted);
@@ -94,7 +95,7 @@ internal static class ChatCompletionsEndpoint
         }
 
         var last = new TokenOutput?[sampling.N];
-        var parsers = last.Select(_ => output.CreateParser()).ToArray();
+        var parsers = last.Select((_, index) => output.CreateParser(index)).ToArray();
         await ServerSentEvents.StreamAsync(
             context,
             Choices.RunAsync(model.Engine, requests, RequestDeadline.Of(context), context.RequestAborted),
@@ -107,7 +108,7 @@ internal static class ChatCompletionsEndpoint
                         {
                             Choices = [Choice(model, index, null, new MessageDelta("assistant", ""), [], null)],
                             Usage = streaming.Each(last, sampling.N)
-                        }, context.RequestAborted);
+                        }, index, context.RequestAborted);
                 }
             },
             (events, item) =>
@@ -121,7 +122,7 @@ internal static class ChatCompletionsEndpoint
                     context.RequestAborted);
             },
             events => streaming.IncludeUsage
-                ? events.SendAsync(response with { Usage = Usage.Of(last, sampling.N) }, context.RequestAborted)
+                ? events.SendAsync(response with { Usage = Usage.Of(last, sampling.N) }, null, context.RequestAborted)
                 : Task.CompletedTask);
     }
 
@@ -132,18 +133,19 @@ internal static class ChatCompletionsEndpoint
     {
         if (choice.Delta is { IsEmpty: false } || choice.Logprobs is not null)
         {
-            await events.SendAsync(chunk(choice with { FinishReason = null, StopReason = null }), cancellationToken);
+            await events.SendAsync(chunk(choice with { FinishReason = null, StopReason = null }), choice.Index, cancellationToken);
         }
 
         if (choice.FinishReason is not null)
         {
-            await events.SendAsync(chunk(choice with { Delta = new MessageDelta(null, null), Logprobs = null }), cancellationToken);
+            await events.SendAsync(
+                chunk(choice with { Delta = new MessageDelta(null, null), Logprobs = null }), choice.Index, cancellationToken);
         }
     }
 
     private static ChatChoice WholeChoice(ServedModel model, int index, ChoiceText choice, ChatOutput output)
     {
-        var parser = output.CreateParser();
+        var parser = output.CreateParser(index);
         return Choice(model, index, output.Message(choice.Text, parser), null, choice.Logprobs, choice.Last, parser);
     }
 

@@ -16,7 +16,9 @@ internal sealed class ChatOutput
         (_plan, _demand, _showsReasoning) = (plan, demand, showsReasoning);
     }
 
-    public static ChatOutput Read(RequestFields fields, ServedModel model, ChatTools tools, IReadOnlyList<int> prompt)
+    /// <param name="requestId">What ids of calls are made of; null draws them.</param>
+    public static ChatOutput Read(
+        RequestFields fields, ServedModel model, ChatTools tools, IReadOnlyList<int> prompt, string? requestId)
     {
         var continues = fields.Boolean("continue_final_message") ?? false;
         var plan = new OutputPlan(model.Formats, model.Tokenizer, tools.Calls, prompt, continues)
@@ -24,6 +26,7 @@ internal sealed class ChatOutput
             Name = tools.Name,
             Tools = tools.Definitions,
             MaxCalls = tools.MaxCalls,
+            RequestId = requestId,
         };
         return new ChatOutput(plan, tools.Demand, fields.Boolean("include_reasoning") ?? true);
     }
@@ -39,7 +42,7 @@ internal sealed class ChatOutput
     });
 
     /// <summary>A parser for one answer; null when all of it is text.</summary>
-    public OutputParser? CreateParser() => _plan.CreateParser();
+    public OutputParser? CreateParser(int choice) => _plan.CreateParser(choice);
 
     /// <summary>The message that a whole text holds.</summary>
     /// <param name="parser">Of this answer.</param>

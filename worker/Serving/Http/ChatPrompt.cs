@@ -16,10 +16,11 @@ internal static class ChatPrompt
     /// <param name="tools">Their definitions; null when the model is to know of none.</param>
     /// <param name="kept">Tokens to keep of the prompt's end (<see cref="PromptTruncation"/>); null keeps all, so that all must
     /// fit.</param>
+    /// <param name="now">What the template takes for now; null for the clock's time.</param>
     /// <returns>The text, and whether special tokens are to be added to those that the template has written itself.</returns>
     /// <exception cref="ApiException">There is no template, no conversation, or nothing to continue.</exception>
     public static (string Text, bool AddSpecialTokens) Read(
-        RequestFields fields, ServedModel model, JsonArray? tools, int? kept = null)
+        RequestFields fields, ServedModel model, JsonArray? tools, int? kept = null, DateTimeOffset? now = null)
     {
         if (kept is null && fields.Element("messages") is { } conversation)
         {
@@ -47,24 +48,25 @@ internal static class ChatPrompt
             { ValueKind: JsonValueKind.Object } given => (JsonObject)JsonTree.Of(given)!,
             { } other => throw RequestFields.WrongType(Variables, other, "an object of the template's variables"),
         };
-        var text = Render(template, messages, tools, generates, ReasoningFields.AddTo(variables, fields));
+        var text = Render(template, messages, tools, generates, ReasoningFields.AddTo(variables, fields), now);
         return (
             continues ? UpToFinal(text, (string)messages[^1]!["content"]!) : text, fields.Boolean("add_special_tokens") ?? false);
     }
 
     /// <summary>Some templates write arguments as they come, others go through their members: arguments that are no object are text to the
     /// first and none to the others.</summary>
-    private static string Render(IChatTemplate template, JsonArray messages, JsonArray? tools, bool generates, JsonObject? variables)
+    private static string Render(
+        IChatTemplate template, JsonArray messages, JsonArray? tools, bool generates, JsonObject? variables, DateTimeOffset? now)
     {
         try
         {
-            return template.Render(messages, tools, generates, variables);
+            return template.Render(messages, tools, generates, variables, now);
         }
         catch (ChatTemplateException refused) when (PastCalls.WithoutText(messages) is { } other)
         {
             try
             {
-                return template.Render(other, tools, generates, variables);
+                return template.Render(other, tools, generates, variables, now);
             }
             catch (ChatTemplateException)
             {

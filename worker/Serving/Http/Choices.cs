@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Text;
 using System.Threading.Channels;
 using Cluster.Worker.Engine;
+using Cluster.Worker.Serving.Relaying;
 
 namespace Cluster.Worker.Serving.Http;
 
@@ -17,8 +18,9 @@ internal static class Choices
 
     /// <summary>One engine request a prompt, with all its samples. They become choices prompt after prompt, samples of a prompt next to
     /// each other.</summary>
+    /// <param name="leadingEvents">Events of a choice before its first token's.</param>
     public static GenerationRequest[] Plan(
-        RequestTicket ticket, IReadOnlyList<IReadOnlyList<int>> prompts, SamplingParameters sampling, bool stream)
+        RequestTicket ticket, IReadOnlyList<IReadOnlyList<int>> prompts, SamplingParameters sampling, bool stream, int leadingEvents = 0)
     {
         if (sampling.N < 1 || (long)sampling.N * prompts.Count > MaxChoices)
         {
@@ -47,10 +49,14 @@ internal static class Choices
         }
 
         return [.. prompts.Select(
-            (prompt, index) => new GenerationRequest($"{ticket.EngineId}-{index}", prompt, sampling)
+            (prompt, index) =>
             {
-                Priority = ticket.Priority,
-                CacheSalt = ticket.CacheSalt,
+                var request = new GenerationRequest($"{ticket.EngineId}-{index}", prompt, sampling)
+                {
+                    Priority = ticket.Priority,
+                    CacheSalt = ticket.CacheSalt,
+                };
+                return ticket.Envelope is { } envelope ? Relay.Of(request, envelope, index, stream, leadingEvents) : request;
             })];
     }
 
@@ -59,7 +65,17 @@ internal static class Choices
 
     /// <summary>Outputs of all requests as they come; what the deadline ends has the finish reason <see cref="FinishReason.Abort"/>.
     /// Leaving the enumeration ends every one of them.</summary>
-    public static async IAsyncEnumerable<ChoiceOutput> RunAsync(
+    public static IAsyncEnumerable<ChoiceOutput> RunAsync(
+        IEngine engine,
+        IReadOnlyList<GenerationRequest> requests,
+        RequestDeadline deadline,
+        CancellationToken cancellationToken)
+    {
+        var outputs = MergeAsync(engine, requests, deadline, cancellationToken);
+        return requests[0].TellsTextLengths ? new ChoicesInTurn(CountOf(requests)).OrderAsync(outputs) : outputs;
+    }
+
+    private static async IAsyncEnumerable<ChoiceOutput> MergeAsync(
         IEngine engine,
         IReadOnlyList<GenerationRequest> requests,
         RequestDeadline deadline,

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Cluster.Worker.Engine;
+using Cluster.Worker.Serving.Relaying;
 
 namespace Cluster.Worker.Serving.Http;
 
@@ -24,7 +25,7 @@ internal static class CompletionsEndpoint
     public static async Task HandleAsync(HttpContext context, ServingState state, TimeProvider time)
     {
         var model = ServingRequest.RequireModel(state);
-        using var fields = await RequestFields.ReadAsync(context.Request, context.RequestAborted);
+        using var fields = await Envelope.ReadAsync(context, model);
         ServingRequest.RequireName(model, fields.String("model"));
         var kept = PromptTruncation.Kept(fields, model.Engine.MaxModelLength);
         var prompts = Prompts(fields, model, kept).Select(prompt => PromptTruncation.Apply(prompt, kept)).ToArray();
@@ -45,7 +46,7 @@ internal static class CompletionsEndpoint
         fields.RejectUnread();
 
         var response = new CompletionResponse(
-            ticket.ResponseId, "text_completion", time.GetUtcNow().ToUnixTimeSeconds(), model.Name, [], null);
+            ticket.ResponseId, "text_completion", ticket.Created(time).ToUnixTimeSeconds(), model.Name, [], null);
         var requests = Choices.Plan(ticket, prompts, sampling, stream);
         var prefixes = requests.Select(request => echo ? new Echo(model.Tokenizer, request.PromptTokenIds) : null).ToArray();
         if (!stream)
@@ -82,10 +83,10 @@ internal static class CompletionsEndpoint
                 return choice.Text.Length == 0 && choice.FinishReason is null && choice.Logprobs is null
                     ? Task.CompletedTask
                     : events.SendAsync(
-                        response with { Choices = [choice], Usage = streaming.Each(last, sampling.N) }, context.RequestAborted);
+                        response with { Choices = [choice], Usage = streaming.Each(last, sampling.N) }, item.Index, context.RequestAborted);
             },
             events => streaming.IncludeUsage
-                ? events.SendAsync(response with { Usage = Usage.Of(last, sampling.N) }, context.RequestAborted)
+                ? events.SendAsync(response with { Usage = Usage.Of(last, sampling.N) }, null, context.RequestAborted)
                 : Task.CompletedTask);
     }
 

@@ -1,4 +1,4 @@
-using System.Text.Json;
+using Cluster.Worker.Serving.Relaying;
 
 namespace Cluster.Worker.Serving.Http;
 
@@ -9,12 +9,10 @@ internal sealed record GenerateResponse(IReadOnlyList<string> Text);
 /// <see cref="TgiEndpoint"/>'s.</summary>
 internal static class GenerateEndpoint
 {
-    private static readonly byte[] NewLine = "\n"u8.ToArray();
-
     public static async Task HandleAsync(HttpContext context, ServingState state)
     {
         var model = ServingRequest.RequireModel(state);
-        using var fields = await RequestFields.ReadAsync(context.Request, context.RequestAborted);
+        using var fields = await Envelope.ReadAsync(context, model);
         if (fields.Element("inputs") is not null)
         {
             await TgiEndpoint.GenerateAsync(context, model, fields);
@@ -41,18 +39,13 @@ internal static class GenerateEndpoint
         }
 
         var texts = Enumerable.Repeat(prompt, sampling.N).ToArray();
-        await using var outputs = Choices.RunAsync(model.Engine, requests, RequestDeadline.Of(context), context.RequestAborted)
-            .GetAsyncEnumerator(context.RequestAborted);
-        var more = await outputs.MoveNextAsync();
-        RequestDeadline.Of(context).ThrowIfEnded(more ? outputs.Current.Output : null);
-        context.Response.ContentType = "application/x-ndjson";
-        for (; more; more = await outputs.MoveNextAsync())
-        {
-            var (index, output) = outputs.Current;
-            texts[index] += output.Text;
-            await JsonSerializer.SerializeAsync(
-                context.Response.Body, new GenerateResponse(texts), ApiJson.Options, context.RequestAborted);
-            await context.Response.BodyWriter.WriteAsync(NewLine, context.RequestAborted);
-        }
+        await JsonLines.StreamAsync(
+            context,
+            Choices.RunAsync(model.Engine, requests, RequestDeadline.Of(context), context.RequestAborted),
+            item =>
+            {
+                texts[item.Index] += item.Output.Text;
+                return new GenerateResponse(texts);
+            });
     }
 }

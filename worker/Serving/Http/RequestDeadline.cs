@@ -79,6 +79,9 @@ internal sealed class RequestDeadline : IDisposable
         }
     }
 
+    /// <summary>Whether an output ended because the server does, not the request.</summary>
+    public bool IsEndOfServer(TokenOutput output) => output.FinishReason == FinishReason.Abort && !HasPassed && _state.IsDraining;
+
     public void Dispose() => _passed?.Dispose();
 
     /// <exception cref="ApiException">The header is not a number of seconds above 0.</exception>

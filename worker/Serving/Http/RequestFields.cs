@@ -23,10 +23,11 @@ internal sealed class RequestFields : IDisposable
 
     /// <exception cref="JsonException">The body is not JSON.</exception>
     /// <exception cref="ApiException">It is not an object, or 415 when the request does not say that it is plain JSON.</exception>
-    public static async Task<RequestFields> ReadAsync(HttpRequest request, CancellationToken cancellationToken)
+    public static async Task<RequestFields> ReadAsync(
+        HttpRequest request, CancellationToken cancellationToken, int maxDepth = ApiJson.MaxDepth)
     {
         RequireJson(request);
-        return Of(await ParseAsync(request, cancellationToken));
+        return Of(await ParseAsync(request, maxDepth, cancellationToken));
     }
 
     /// <summary>The fields of a request that came some other way.</summary>
@@ -67,6 +68,19 @@ internal sealed class RequestFields : IDisposable
         Element(name) is not { } value ? new RequestFields(Empty, null)
         : value.ValueKind == JsonValueKind.Object ? new RequestFields(value, null)
         : throw WrongType(name, value, "an object");
+
+    /// <summary>The fields of an object inside this one, which is of no use any more: what it holds belongs to them.</summary>
+    /// <exception cref="ApiException">There is no such object.</exception>
+    public RequestFields Inner(string name) =>
+        Element(name) is { ValueKind: JsonValueKind.Object } value
+            ? new RequestFields(value, _document)
+            : throw ApiException.BadRequest($"'{name}' is required: a JSON object", name);
+
+    /// <summary>The fields of an object in an array. Lives as long as this.</summary>
+    public RequestFields Item(string name, int index) =>
+        Element(name) is { ValueKind: JsonValueKind.Array } array && array[index] is { ValueKind: JsonValueKind.Object } value
+            ? new RequestFields(value, null)
+            : throw ApiException.BadRequest($"'{name}' must be an array of objects", name);
 
     public string? String(string name) =>
         Element(name) is not { } value ? null
@@ -195,9 +209,9 @@ internal sealed class RequestFields : IDisposable
         }
     }
 
-    private static async Task<JsonDocument> ParseAsync(HttpRequest request, CancellationToken cancellationToken)
+    private static async Task<JsonDocument> ParseAsync(HttpRequest request, int maxDepth, CancellationToken cancellationToken)
     {
-        var options = new JsonDocumentOptions { MaxDepth = ApiJson.MaxDepth, AllowDuplicateProperties = false };
+        var options = new JsonDocumentOptions { MaxDepth = maxDepth, AllowDuplicateProperties = false };
         try
         {
             if (request.ContentLength <= PooledBytes)

@@ -1,3 +1,5 @@
+using Cluster.Worker.Serving.Relaying;
+
 namespace Cluster.Worker.Serving.Http;
 
 /// <summary>The API of TGI (Hugging Face text-generation-inference): <c>POST /generate</c> with <c>inputs</c>, <c>/generate_stream</c>, and
@@ -10,7 +12,7 @@ internal static class TgiEndpoint
     public static async Task GenerateAsync(HttpContext context, ServedModel model, RequestFields fields)
     {
         context.Features.Set(Errors);
-        var request = TgiRequest.Read(fields, model, stream: false);
+        var request = TgiRequest.Read(fields, model, stream: false, Envelope.Of(context)?.Seed);
         await context.Response.WriteAsJsonAsync(await CollectAsync(context, model, request), ApiJson.Options, context.RequestAborted);
     }
 
@@ -18,8 +20,8 @@ internal static class TgiEndpoint
     {
         context.Features.Set(Errors);
         var model = ServingRequest.RequireModel(state);
-        using var fields = await RequestFields.ReadAsync(context.Request, context.RequestAborted);
-        await StreamAsync(context, model, TgiRequest.Read(fields, model, stream: true));
+        using var fields = await Envelope.ReadAsync(context, model);
+        await StreamAsync(context, model, TgiRequest.Read(fields, model, stream: true, Envelope.Of(context)?.Seed));
     }
 
     /// <summary><c>/</c>, where <c>huggingface_hub</c> posts. An answer that is not streamed is an array of one.</summary>
@@ -27,9 +29,9 @@ internal static class TgiEndpoint
     {
         context.Features.Set(Errors);
         var model = ServingRequest.RequireModel(state);
-        using var fields = await RequestFields.ReadAsync(context.Request, context.RequestAborted);
+        using var fields = await Envelope.ReadAsync(context, model);
         var stream = fields.Boolean("stream") ?? false;
-        var request = TgiRequest.Read(fields, model, stream);
+        var request = TgiRequest.Read(fields, model, stream, Envelope.Of(context)?.Seed);
         await (stream
             ? StreamAsync(context, model, request)
             : context.Response.WriteAsJsonAsync<TgiResponse[]>(
@@ -60,7 +62,7 @@ internal static class TgiEndpoint
             {
                 foreach (var token in sequence.Add(item.Output))
                 {
-                    await events.SendAsync(token, context.RequestAborted);
+                    await events.SendAsync(token, item.Index, context.RequestAborted);
                 }
             },
             _ => Task.CompletedTask,
@@ -70,7 +72,7 @@ internal static class TgiEndpoint
     private static IAsyncEnumerable<ChoiceOutput> RunAsync(HttpContext context, ServedModel model, TgiRequest request, bool stream) =>
         Choices.RunAsync(
             model.Engine,
-            Choices.Plan(RequestTicket.Draw("tgi"), [request.Prompt], request.Sampling, stream),
+            Choices.Plan(RequestTicket.Draw(context, "tgi"), [request.Prompt], request.Sampling, stream),
             RequestDeadline.Of(context),
             context.RequestAborted);
 

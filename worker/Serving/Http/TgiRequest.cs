@@ -15,7 +15,8 @@ internal sealed record TgiRequest(
     private const int DefaultMaxNewTokens = 100;
 
     /// <exception cref="ApiException">A parameter is out of TGI's range, unknown, or one this server cannot honour.</exception>
-    public static TgiRequest Read(RequestFields fields, ServedModel model, bool stream)
+    /// <param name="givenSeed">In place of a drawn one; null draws.</param>
+    public static TgiRequest Read(RequestFields fields, ServedModel model, bool stream, long? givenSeed)
     {
         var parameters = fields.Nested("parameters");
         var kept = Kept(parameters.Integer("truncate"), model.Engine.MaxModelLength);
@@ -57,7 +58,7 @@ internal sealed record TgiRequest(
 
         // Greedy stays TGI's default; the checkpoint says how to sample, not whether.
         var drawn = samples ? model.Defaults : SamplingDefaults.None;
-        long? drawnSeed = samples ? seed ?? Random.Shared.NextInt64() : null;
+        long? drawnSeed = samples ? seed ?? givenSeed ?? Random.Shared.NextInt64() : null;
         var request = new TgiRequest(
             inputs,
             PromptEncoding.Encode(

@@ -160,7 +160,7 @@ internal sealed class WorkerMetrics : IEngineObserver, IDisposable
         {
             _prefillTime.Record((first - queue).TotalSeconds, _model);
             _decodeTime.Record((request.End - first).TotalSeconds, _model);
-            if (longestOutput > 1)
+            if (longestOutput > 1 && request.Request.Resumption is not { IsEmpty: false })
             {
                 _timePerOutputToken.Record((request.End - first).TotalSeconds / (longestOutput - 1), _model);
             }

@@ -12,13 +12,23 @@ internal sealed partial class MistralParser() : JsonCallsParser([Marker], null)
 
     private const int MaxHeader = 512;
     private const int IdLength = 9;
+    private const string Digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
     private CallArgumentReader? _arguments;
 
     /// <summary>Nine letters and digits: Mistral's templates take no other id.</summary>
-    public static string NewId() =>
-        System.Security.Cryptography.RandomNumberGenerator.GetString(
-            "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", IdLength);
+    public static string SpellId(byte[] random)
+    {
+        var rest = new UInt128(BitConverter.ToUInt64(random, 0), BitConverter.ToUInt64(random, sizeof(ulong)));
+        return string.Create(IdLength, rest, static (id, rest) =>
+        {
+            foreach (ref var character in id)
+            {
+                (rest, var digit) = UInt128.DivRem(rest, (UInt128)Digits.Length);
+                character = Digits[(int)digit];
+            }
+        });
+    }
 
     protected override bool? ReadOther(OutputPieces pieces, bool ended)
     {

@@ -33,7 +33,8 @@ internal sealed record OutputFormats(ToolCallFormat Tools, ReasoningFormat? Reas
     /// <param name="name">Of the function that is demanded by its name.</param>
     /// <param name="tools">Definitions of those that may be called.</param>
     /// <param name="maxCalls">Calls beyond are dropped.</param>
-    public OutputParser? Create(CallDemand demand, string? name, JsonArray? tools, int maxCalls, ThinkingStart start)
+    /// <param name="ids">For calls that bring none.</param>
+    public OutputParser? Create(CallDemand demand, string? name, JsonArray? tools, int maxCalls, ThinkingStart start, CallIds ids)
     {
         var answer = demand switch
         {
@@ -51,7 +52,7 @@ internal sealed record OutputFormats(ToolCallFormat Tools, ReasoningFormat? Reas
         var parser = IsHarmony ? new HarmonyParser(answer)
             : Reasoning is null ? answer
             : new ThinkingParser(Reasoning, start, endings, answer);
-        var pieces = new OutputPieces(demand == CallDemand.None ? 0 : maxCalls, demand != CallDemand.None, Tools.NewId);
+        var pieces = new OutputPieces(demand == CallDemand.None ? 0 : maxCalls, demand != CallDemand.None, ids, Tools.SpellId);
 
         // OpenAI's service says stop where the request itself had named the call.
         return new OutputParser(parser, pieces, saysCalls: demand != CallDemand.Named);

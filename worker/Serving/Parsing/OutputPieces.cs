@@ -6,8 +6,9 @@ namespace Cluster.Worker.Serving.Parsing;
 /// and no content: those at the end of a content are held back until it is known what follows.</summary>
 /// <param name="maxCalls">Calls beyond are dropped (<c>parallel_tool_calls: false</c>).</param>
 /// <param name="holdsBlanks">Whether calls may follow.</param>
-/// <param name="newId">Makes the id of a call that brings none; null for OpenAI's style.</param>
-internal sealed class OutputPieces(int maxCalls, bool holdsBlanks, Func<string>? newId = null)
+/// <param name="ids">For calls that bring none.</param>
+/// <param name="spellId">Makes an id of them; null for OpenAI's style.</param>
+internal sealed class OutputPieces(int maxCalls, bool holdsBlanks, CallIds ids, Func<byte[], string>? spellId)
 {
     private readonly StringBuilder _blanks = new();
     private readonly StringBuilder _text = new();
@@ -39,7 +40,8 @@ internal sealed class OutputPieces(int maxCalls, bool holdsBlanks, Func<string>?
         if (!_dropsCall)
         {
             Close();
-            _pieces.Add(new OutputPiece(PieceKind.CallStart, name, NumCalls++, id ?? newId?.Invoke() ?? $"call_{Guid.NewGuid():N}"));
+            _pieces.Add(new OutputPiece(PieceKind.CallStart, name, NumCalls, id ?? NewId()));
+            NumCalls++;
         }
     }
 
@@ -66,6 +68,12 @@ internal sealed class OutputPieces(int maxCalls, bool holdsBlanks, Func<string>?
         var pieces = _pieces;
         _pieces = [];
         return pieces;
+    }
+
+    private string NewId()
+    {
+        var random = ids.Of(NumCalls);
+        return spellId is null ? $"call_{Convert.ToHexStringLower(random)}" : spellId(random);
     }
 
     private void Add(PieceKind kind, ReadOnlySpan<char> text)

@@ -36,6 +36,9 @@ internal sealed class OutputPlan
     /// <summary>Calls beyond are dropped.</summary>
     public int MaxCalls { get; init; }
 
+    /// <summary>What ids of calls are made of; null draws them.</summary>
+    public string? RequestId { get; init; }
+
     /// <summary>The request's sampling: what is demanded of the output is so of the answer alone, and the text has the marks that the
     /// parser looks for.</summary>
     public SamplingParameters Sampling(SamplingParameters given) => given with
@@ -45,5 +48,7 @@ internal sealed class OutputPlan
     };
 
     /// <summary>A parser for one answer; null when all of it is text.</summary>
-    public OutputParser? CreateParser() => _formats.Create(_calls, Name, Tools, MaxCalls, _start);
+    /// <param name="choice">Which of the request's answers it is.</param>
+    public OutputParser? CreateParser(int choice = 0) =>
+        _formats.Create(_calls, Name, Tools, MaxCalls, _start, new CallIds(RequestId, choice));
 }

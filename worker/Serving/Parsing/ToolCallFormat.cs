@@ -11,8 +11,8 @@ internal sealed record ToolCallFormat(
 {
     public const string Auto = "auto";
 
-    /// <summary>Makes the id of a call that brings none; null for OpenAI's style.</summary>
-    public Func<string>? NewId { get; init; }
+    /// <summary>Makes the id of a call that brings none, of random bytes (<see cref="CallIds"/>); null for OpenAI's style.</summary>
+    public Func<byte[], string>? SpellId { get; init; }
 
     /// <summary>Markers that begin calls and that no thinking holds: it is over where one stands.</summary>
     public IReadOnlyList<string> Beginnings { get; init; } = [];
@@ -46,7 +46,7 @@ internal sealed record ToolCallFormat(
             "mistral", [MistralParser.Marker, MistralParser.Arguments, MistralParser.CallId], [MistralParser.Marker],
             _ => new MistralParser())
         {
-            NewId = MistralParser.NewId,
+            SpellId = MistralParser.SpellId,
             Beginnings = [MistralParser.Marker],
         },
         new(

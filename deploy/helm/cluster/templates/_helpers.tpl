@@ -13,6 +13,7 @@
 {{- end -}}
 
 {{- define "cluster.operator.fullname" -}}{{ include "cluster.fullname" . }}-operator{{- end -}}
+{{- define "cluster.gateway.fullname" -}}{{ include "cluster.fullname" . }}-gateway{{- end -}}
 {{- define "cluster.nodeAgent.fullname" -}}{{ include "cluster.fullname" . }}-node-agent{{- end -}}
 
 {{/* Labels of one component: (dict "root" $ "component" "operator") */}}
@@ -51,7 +52,21 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- end -}}
 {{- end -}}
 
-{{/* What both containers have: no shell is needed, nothing is written, no diagnostics socket in /tmp. */}}
+{{- define "cluster.gateway.serviceAccount" -}}
+{{- with .Values.gateway.serviceAccount -}}
+{{- .name | default (ternary (include "cluster.gateway.fullname" $) "default" .create) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The Secret with the master key. */}}
+{{- define "cluster.gateway.keySecret" -}}
+{{- .Values.gateway.keySecret | default (printf "%s-key" (include "cluster.gateway.fullname" .)) -}}
+{{- end -}}
+
+{{/* Where operator and gateway find the master key. */}}
+{{- define "cluster.gateway.keyFile" -}}/etc/cluster/gateway-key/key{{- end -}}
+
+{{/* What all containers have: no shell is needed, nothing is written, no diagnostics socket in /tmp. */}}
 {{- define "cluster.env" -}}
 - name: POD_NAMESPACE
   valueFrom: {fieldRef: {fieldPath: metadata.namespace}}

@@ -27,9 +27,17 @@
 - apiGroups: [resource.k8s.io]
   resources: [resourceclaimtemplates]      # of gpu.allocation ResourceClaim, which claims of a DRA driver are made from
   verbs: [get, create, patch]
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]    # one beside spec.autoscaling is told of
+  verbs: [list]
 - apiGroups: [""]
   resources: [events]
   verbs: [list, create, patch]             # list: why a pod does not get its containers
+{{- if .Values.gateway.enabled }}
+- apiGroups: [""]
+  resources: [secrets]                     # the keys by which workers know the gateway; never read, and by an admission policy no others
+  verbs: [create, patch]
+{{- end }}
 {{- end -}}
 
 {{/* What it reads everywhere, whichever namespace it serves: a pod of any namespace may hold GPUs. */}}
@@ -40,4 +48,24 @@
 - apiGroups: [""]
   resources: [nodes]
   verbs: [list, watch, patch]              # patch: the mark of a GPU that computes wrong results
+{{- end -}}
+
+{{/* What gateways read in the namespaces they serve. */}}
+{{- define "cluster.gateway.namespaceRules" -}}
+- apiGroups: [serving.cluster.sh]
+  resources: [modeldeployments]
+  verbs: [list, watch]
+- apiGroups: [""]
+  resources: [events]                      # the page shows them
+  verbs: [list, watch]
+{{- end -}}
+
+{{/* What they read everywhere: the page shows which pods hold which node's GPUs. */}}
+{{- define "cluster.gateway.clusterRules" -}}
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list, watch]
+- apiGroups: [""]
+  resources: [nodes]
+  verbs: [list, watch]
 {{- end -}}

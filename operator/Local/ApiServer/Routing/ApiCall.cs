@@ -83,7 +83,7 @@ internal sealed class ApiCall(HttpContext http, RequestPath path, ResourceType t
             Force = Flag("force"),
             IsPatch = HttpMethods.IsPatch(Http.Request.Method),
             IsApply = isApply,
-            PatchText = body.MediaType == ObjectPatch.Strategic ? Fields.GoText.Plain(body.Value) : null,
+            PatchText = body.MediaType == ObjectPatch.Strategic ? () => Fields.GoText.Plain(body.Value) : null,
             DuplicateFields = body.Duplicates,
         };
     }

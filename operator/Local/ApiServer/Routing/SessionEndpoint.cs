@@ -1,4 +1,6 @@
+using System.Net.Sockets;
 using System.Text.Json.Nodes;
+using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Local.ApiServer.Spdy;
 using Cluster.Operator.Local.ApiServer.Writing;
 using Cluster.Operator.Manifests;
@@ -48,11 +50,23 @@ internal sealed class SessionEndpoint(ApiState state, IPodSessions? sessions, Ca
 
     private async Task ForwardAsync(ApiCall call, JsonObject pod, CancellationToken cancellationToken)
     {
+        Task<Socket> ConnectAsync(int port, CancellationToken cancelled) =>
+            (sessions ?? throw new IOException(NoNode(pod).Message)).ConnectAsync(pod.Namespace(), pod.Name(), port, cancelled);
+
+        var requests = call.Http.WebSockets;
+        if (requests.IsWebSocketRequest && requests.WebSocketRequestedProtocols.Contains(PodStreams.PortForwardProtocol))
+        {
+            // Before the upgrade, as a real server.
+            var ports = PortChannels.Parse(call.Http.Request.Query["ports"])
+                ?? throw ApiErrors.BadRequest("query parameter \"ports\" must name the ports to forward");
+            using var socket = await requests.AcceptWebSocketAsync(PodStreams.PortForwardProtocol);
+            await new PortChannels(socket, pod.Name(), ports, ConnectAsync).RunAsync(cancellationToken);
+            return;
+        }
+
         await using var transport = await OpenTunnelAsync(call);
         using var connection = new SpdyConnection(transport);
-        await new PortForwarding(
-            connection, pod.Name(), (port, cancelled) => (sessions ?? throw new IOException(NoNode(pod).Message)).ConnectAsync(
-                pod.Namespace(), pod.Name(), port, cancelled)).RunAsync(cancellationToken);
+        await new PortForwarding(connection, pod.Name(), ConnectAsync).RunAsync(cancellationToken);
     }
 
     private static async Task<Stream> OpenTunnelAsync(ApiCall call)
@@ -65,7 +79,8 @@ internal sealed class SessionEndpoint(ApiState state, IPodSessions? sessions, Ca
 
         return requests.WebSocketRequestedProtocols.Contains(PortForwarding.TunnelProtocol)
             ? await TunnelHandshake.AcceptAsync(call.Http, PortForwarding.TunnelProtocol)
-            : throw NoCommonProtocol(requests.WebSocketRequestedProtocols, PortForwarding.TunnelProtocol);
+            : throw NoCommonProtocol(
+                requests.WebSocketRequestedProtocols, PortForwarding.TunnelProtocol, PodStreams.PortForwardProtocol);
     }
 
     private async Task ConverseAsync(ApiCall call, JsonObject pod, CancellationTokenSource ending)

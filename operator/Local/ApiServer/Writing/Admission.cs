@@ -15,15 +15,15 @@ internal static class Admission
             : (JsonObject)body!;
 
     /// <summary>Reads a body as the kind: without nulls and fields that the kind does not have.</summary>
-    /// <param name="body">Changed in place.</param>
+    /// <param name="body">A copy, changed in place.</param>
+    /// <param name="original">What it is a copy of: of a patched object messages tell what it was before it was read, without what reading
+    /// drops.</param>
     /// <exception cref="ApiException">400 for another kind, for wrong JSON types, and for unknown or duplicate fields under Strict; 422
     /// where these come of a patch.</exception>
-    public static JsonObject Decode(JsonNode? body, ResourceType type, WriteOptions options)
+    public static JsonObject Decode(JsonNode? body, JsonNode? original, ResourceType type, WriteOptions options)
     {
         var value = RequireKind(body, type);
-
-        // Of a patched object is told what it was before it was read, without what reading drops.
-        var patched = options.IsPatch ? value.Copy() : null;
+        var patched = options.IsPatch ? original as JsonObject : null;
         List<string> complaints;
         if (GoTypes.Of(type) is { } go)
         {
@@ -59,7 +59,7 @@ internal static class Admission
         patched is null ? ApiErrors.BadRequest(ObjectChecks.DecodingProblem(type.Named, problem))
         : options.IsApply
             ? ApiErrors.BadRequest($"failed to convert new object ({TypedPatch.Describe(patched, type)}) to proper version: {problem}")
-        : ApiErrors.InvalidPatch(options.PatchText ?? JsonText.ToText(patched), problem);
+        : ApiErrors.InvalidPatch(options.PatchText?.Invoke() ?? JsonText.ToText(patched), problem);
 
     /// <summary>Defaults and validates in place.</summary>
     /// <exception cref="ApiException">422 for an invalid object.</exception>

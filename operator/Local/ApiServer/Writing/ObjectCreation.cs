@@ -24,7 +24,7 @@ internal sealed class ObjectCreation(ApiState state)
     /// <returns>The object as stored (or as it would be, for a dry run).</returns>
     public JsonObject Create(ResourceType type, string @namespace, JsonNode? body, WriteOptions options, bool isApplied = false)
     {
-        var value = Admission.Decode(body?.DeepClone(), type, options);
+        var value = Admission.Decode(body?.DeepClone(), body, type, options);
         var metadata = value.Metadata();
         PlaceInNamespace(type, @namespace, metadata);
         if (metadata.Text("resourceVersion") is { Length: > 0 } and not "0" && !isApplied)

@@ -66,7 +66,7 @@ internal sealed class ObjectUpdate(ApiState state)
     private JsonObject Next(
         ResourceType type, JsonObject live, JsonObject wanted, string? subresource, WriteOptions options, bool isApplied)
     {
-        wanted = Admission.Decode(wanted.Copy(), type, options);
+        wanted = Admission.Decode(wanted.Copy(), wanted, type, options);
         CheckIdentity(type, live, wanted, options.IsPatch);
         var ownership = wanted.At("metadata", "managedFields")?.DeepClone();
         var stated = ManagedFields.Stated(live, wanted);

@@ -29,8 +29,8 @@ internal sealed class WriteOptions
     /// <summary>A PATCH by server-side apply.</summary>
     public bool IsApply { get; init; }
 
-    /// <summary>A strategic merge patch as Go prints it, for messages; null for anything else.</summary>
-    public string? PatchText { get; init; }
+    /// <summary>Prints a strategic merge patch as Go does, for messages; null for anything else.</summary>
+    public Func<string>? PatchText { get; init; }
 
     /// <summary>Members that occurred twice in the body, found while parsing it.</summary>
     public IReadOnlyList<string> DuplicateFields { get; init; } = [];

@@ -8,7 +8,7 @@ internal sealed class HttpTarget(string name) : IFuzzTarget
         "\"max_tokens\"", "\"stream\"", "\"logprobs\"", "\"response_format\"", "{\"type\": \"json_object\"}", "\"tools\"",
         "\"tool_choice\"", "\"required\"",
         "\"prompt\"", "[[1, 2]]", "\"messages\"", "[{\"role\": \"user\", \"content\": \"x\"}]", "\"n\"", "\"best_of\"", "\"seed\"",
-        "\"stop\"", "\"logit_bias\"",
+        "\"stop\"", "\"logit_bias\"", "\"choices\"", "\"tokens\"", "\"events\"", "\"request\"", "\"created\"",
     ];
 
     private readonly ServingWorker _worker = new();

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Models.Running;
 using Cluster.Worker.Serving;
+using Cluster.Worker.Serving.Relaying;
 using Cluster.Worker.Startup;
 using Cluster.Worker.Tokenization;
 using Microsoft.Extensions.Logging;
@@ -28,7 +29,7 @@ internal sealed class ServingWorker : IDisposable
             new EngineOptions());
         var state = new ServingState(TimeProvider.System);
         _server = WorkerServer.StartAsync(
-            new ServerOptions("127.0.0.1", 0, 0, TimeSpan.FromSeconds(5)), state, "model",
+            new ServerOptions("127.0.0.1", 0, 0, TimeSpan.FromSeconds(5)) { GatewayKey = new GatewayKey("fuzz") }, state, "model",
             logging => logging.SetMinimumLevel(LogLevel.Error).AddProvider(_log), TimeProvider.System, CancellationToken.None)
             .GetAwaiter().GetResult();
         _text = TextEngine.Load(startup, new ModelFolders(model), progress: null, _ => { }, _server.Observer);

@@ -95,6 +95,11 @@ public sealed class NumberBoundaryTests(ApiServerFixture fixture) : IClassFixtur
             spec["engine"]!["speculative"]!["model"] = "hf://a/b";
         }
 
+        if (parts[0] == "autoscaling")
+        {
+            spec["autoscaling"]!["maxReplicas"] ??= 8192;
+        }
+
         return new JsonObject
         {
             ["apiVersion"] = "serving.cluster.sh/v1alpha1",

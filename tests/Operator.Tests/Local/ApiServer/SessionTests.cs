@@ -122,7 +122,7 @@ public sealed class SessionTests : IAsyncLifetime
     public async Task Control_c_interrupts_what_runs_in_a_terminal()
     {
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        var script = Uri.EscapeDataString("trap 'echo interrupted' INT; echo ready; sleep 100");
+        var script = Uri.EscapeDataString("trap 'echo interrupted' INT; echo ready; while :; do sleep 1; done");
         using var socket = await OpenAsync(
             "exec", $"command=sh&command=-c&command={script}&tty=true&stdin=true&stdout=true", limit.Token);
         await ReadUntilAsync(socket, "ready", limit.Token);
@@ -213,6 +213,49 @@ public sealed class SessionTests : IAsyncLifetime
         await forward.WaitForExitAsync(limit.Token);
         await serving;
     }
+
+    [Fact]
+    public async Task A_port_is_reached_over_a_WebSocket_of_its_own()
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        var address = (string)(await _api.GetAsync($"{Fixtures.PodsIn("default")}/p"))["status"]!["podIP"]!;
+        using var echo = new TcpListener(IPAddress.Parse(address), 0);
+        echo.Start();
+        var port = ((IPEndPoint)echo.LocalEndpoint).Port;
+        var serving = EchoAsync(echo);
+
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(async n =>
+        {
+            await using var stream = await _client.Pods.ConnectAsync("default", "p", port, limit.Token);
+            var sent = new byte[700_000];
+            new Random(n).NextBytes(sent);
+            var received = new byte[sent.Length];
+            var receiving = stream.ReadExactlyAsync(received, limit.Token);
+            await stream.WriteAsync(sent, limit.Token);
+            await receiving;
+            Assert.Equal(sent, received);
+        }));
+
+        echo.Stop();
+        await serving;
+        await using var refused = await _client.Pods.ConnectAsync("default", "p", port, limit.Token);
+        var error = await Assert.ThrowsAsync<IOException>(async () => await refused.ReadExactlyAsync(new byte[1], limit.Token));
+        Assert.Contains($"error forwarding port {port} to pod p", error.Message, StringComparison.Ordinal);
+        Assert.Contains("Connection refused", error.Message, StringComparison.Ordinal);
+        var none = await Assert.ThrowsAsync<KubernetesException>(() => _client.Pods.ConnectAsync("default", "none", port, limit.Token));
+        Assert.True(none.IsNotFound);
+    }
+
+    [Theory]
+    [InlineData("", null)]
+    [InlineData("8000", "8000")]
+    [InlineData("8000,50051", "8000 50051")]
+    [InlineData("0", null)]
+    [InlineData("65536", null)]
+    [InlineData("8000,x", null)]
+    public void Ports_are_numbers(string query, string? ports) =>
+        Assert.Equal(
+            ports, Operator.Local.ApiServer.Routing.PortChannels.Parse([query]) is { } parsed ? string.Join(' ', parsed) : null);
 
     [Theory(Skip = NoKubectl, SkipUnless = nameof(HasKubectl))]
     [InlineData(true)]

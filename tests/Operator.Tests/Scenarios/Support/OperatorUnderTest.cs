@@ -3,6 +3,7 @@ using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
+using Cluster.Operator.Reconciling.Autoscaling;
 
 namespace Cluster.Operator.Tests.Scenarios.Support;
 
@@ -32,7 +33,7 @@ internal sealed class OperatorUnderTest : IAsyncDisposable
 
     public static async Task<OperatorUnderTest> StartAsync(
         ServerAccess server, string @namespace, LeaderElectionOptions? election = null, TimeProvider? time = null,
-        Func<GatewayRequest, Fault?>? fault = null)
+        Func<GatewayRequest, Fault?>? fault = null, GatewayAccess? gateways = null)
     {
         var gateway = await FaultyGateway.StartAsync(server);
         gateway.OnRequest = fault;
@@ -43,6 +44,7 @@ internal sealed class OperatorUnderTest : IAsyncDisposable
         {
             Worker = new WorkerOptions("worker:test") { Policy = new PodPolicy { ModelPathPrefixes = ["/"] } },
             Namespace = @namespace,
+            Gateways = gateways,
             LeaderElection = election,
             Metrics = metrics,
             Time = time ?? TimeProvider.System,

@@ -4,6 +4,7 @@ using Cluster.Operator.Api;
 using Cluster.Operator.Controller;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
+using Cluster.Operator.Reconciling.Autoscaling;
 using Cluster.Operator.Tests.Reconciling;
 using k8s.Models;
 
@@ -67,9 +68,10 @@ internal sealed class TestCluster : IAsyncDisposable
 
     /// <param name="fault">Of its gateway from the first request on.</param>
     public async Task<OperatorUnderTest> StartOperatorAsync(
-        LeaderElectionOptions? election = null, TimeProvider? time = null, Func<GatewayRequest, Fault?>? fault = null)
+        LeaderElectionOptions? election = null, TimeProvider? time = null, Func<GatewayRequest, Fault?>? fault = null,
+        GatewayAccess? gateways = null)
     {
-        var one = await OperatorUnderTest.StartAsync(Server, Namespace, election, time, fault);
+        var one = await OperatorUnderTest.StartAsync(Server, Namespace, election, time, fault, gateways);
         _operators.Add(one);
         return one;
     }

@@ -48,6 +48,26 @@ public sealed class ReadAheadTests : IDisposable
     }
 
     [Fact]
+    public async Task What_is_in_the_page_cache_is_not_read()
+    {
+        var source = new Files(_folder, Segment * 4);
+        using var ahead = new ReadAhead(
+            source, null, segment: Segment, window: Window, isCached: (_, offset, length) => (offset, length) != (Segment * 2, Segment));
+        await Eventually.True(() => ahead.BytesRead == Segment, "the one segment that is not cached is read");
+    }
+
+    [Fact]
+    public void The_page_cache_holds_what_was_just_written_and_nothing_beyond_a_file()
+    {
+        var path = Path.Combine(_folder, "written");
+        File.WriteAllBytes(path, new byte[3 << 20]);
+        using var file = File.OpenHandle(path);
+
+        Assert.True(PageCache.Holds(file, 0, 3 << 20));
+        Assert.False(PageCache.Holds(file, 0, 4 << 20));
+    }
+
+    [Fact]
     public void Small_models_and_those_without_files_start_no_threads()
     {
         using var small = Read(new Files(_folder, 100));
@@ -64,7 +84,7 @@ public sealed class ReadAheadTests : IDisposable
     }
 
     private static ReadAhead Read(WeightSource source, IProgress<LoadProgress>? listener = null, int rank = 0, int ranks = 1) =>
-        new(source, listener, rank, ranks, Segment, Window);
+        new(source, listener, rank, ranks, Segment, Window, (_, _, _) => false);
 
     private sealed class Listener(Action<LoadProgress> told) : IProgress<LoadProgress>
     {

@@ -255,7 +255,7 @@ public sealed class ForwardPassTests
     /// <summary>Sequences that have <c>Computed</c> tokens in the cache and add <c>Count</c>; the last row of each wants logits.</summary>
     private static StepBatch Batch(params (int Computed, int Count)[] sequences) => Batch(KvGroups.One, sequences);
 
-    private static StepBatch Batch(KvGroups groups, params (int Computed, int Count)[] sequences)
+    internal static StepBatch Batch(KvGroups groups, params (int Computed, int Count)[] sequences)
     {
         const int MaxBlocks = 13;
         var batch = new StepBatch

@@ -35,6 +35,43 @@ public class HubCommandTests
     }
 
     [Fact]
+    public async Task Fetch_fills_the_cache_and_says_where_the_model_is()
+    {
+        await using var test = await HaikuHubAsync();
+        for (var run = 0; run < 2; run++)
+        {
+            await using var worker = new WorkerProcess(test, "fetch", "hf://test/model@main", Fixtures.Haiku);
+            var (exitCode, output, errors) = await worker.EndAsync(TestContext.Current.CancellationToken);
+
+            Assert.True(exitCode == 0, errors);
+            Assert.Equal(
+                [$"hf://test/model@main is in {test.SnapshotFolder}", $"{Fixtures.Haiku} is in {Fixtures.Haiku}"],
+                output.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        }
+
+        Assert.Single(test.RequestsAtStorage);
+    }
+
+    [Fact]
+    public async Task Fetch_fails_where_the_hub_has_no_such_model_or_a_folder_is_not_whole()
+    {
+        await using var test = await HaikuHubAsync();
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(Path.Combine(folder.Path, "config.json"), "{}");
+        foreach (var (model, reason) in new[]
+        {
+            ("hf://test/other", "test/other"), (folder.Path, "is no whole checkpoint: model.safetensors is missing"),
+        })
+        {
+            await using var worker = new WorkerProcess(test, "fetch", model);
+            var (exitCode, output, errors) = await worker.EndAsync(TestContext.Current.CancellationToken);
+
+            Assert.Equal((1, ""), (exitCode, output));
+            Assert.Contains(reason, errors, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public async Task Serve_answers_probes_while_it_downloads_and_becomes_ready_after()
     {
         var cancellation = TestContext.Current.CancellationToken;

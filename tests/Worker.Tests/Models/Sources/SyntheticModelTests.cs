@@ -59,8 +59,37 @@ public sealed class SyntheticModelTests
 
         Assert.Equal(
             "there is no model 'synthetic:llama-7b'; available: synthetic:llama-135m, synthetic:llama-160m, synthetic:llama-1b, "
-            + "synthetic:llama-8b, synthetic:llama-70b",
+            + "synthetic:llama-8b, synthetic:llama-70b, synthetic:moe-135m, each in BF16 or quantized: NAME:gptq, NAME:awq, NAME:w4a16, "
+            + "NAME:fp8, NAME:w8a8, NAME:w8a16",
             error.Message);
+    }
+
+    [Theory]
+    [InlineData("synthetic:llama-1b:int3")]
+    [InlineData("synthetic:llama-1b:gptq:awq")]
+    [InlineData("synthetic:")]
+    public void A_twin_that_there_is_not_is_refused_like_a_name(string source)
+    {
+        var error = Assert.Throws<ArgumentException>(() => SyntheticModel.Find(source));
+        Assert.StartsWith($"there is no model '{source}'; available: ", error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("synthetic:llama-1b:gptq", "gptq, 4 bits, groups of 128")]
+    [InlineData("synthetic:llama-135m:awq", "awq, 4 bits, groups of 64")]
+    [InlineData("synthetic:llama-1b:w4a16", "compressed-tensors, 4 bits, groups of 128")]
+    [InlineData("synthetic:llama-8b:fp8", "fp8 E4M3 weights")]
+    [InlineData("synthetic:llama-1b:w8a8", "compressed-tensors, 8 bits, a scale per output")]
+    [InlineData("synthetic:llama-1b:w8a16", "compressed-tensors, 8 bits, a scale per output")]
+    [InlineData("synthetic:moe-135m", null)]
+    public void Every_shape_comes_in_every_format(string source, string? quantization)
+    {
+        var options = new ModelRunnerOptions { MaxBatchedTokens = 16, MaxSequences = 2, MaxModelLength = 128 };
+        var model = SyntheticModel.Find(source);
+        using var loaded = ModelLoader.Load(model.Config, model.EmptyWeights(), new RecordingBackend(), options);
+
+        Assert.Equal(quantization, loaded.Config.Quantization?.Description);
+        Assert.Equal(source.StartsWith("synthetic:moe", StringComparison.Ordinal), loaded.Config.Moe is { NumExperts: 8 });
     }
 
     private static float[] Floats(HostTensor tensor, int row)

@@ -10,7 +10,8 @@ public sealed class WireContractTests
     [Theory]
     [InlineData(
         "GenerateRequest",
-        "1 request_id String, 2 tokenized Message, 3 text String, 4 sampling_params Message, 5 stream Bool, 7 mm_inputs Bytes?")]
+        "1 request_id String, 2 tokenized Message, 3 text String, 4 sampling_params Message, 5 stream Bool, 7 mm_inputs Bytes?, "
+        + "15000 cluster_envelope Bytes")]
     [InlineData("TokenizedInput", "1 original_text String, 2 input_ids UInt32[]")]
     [InlineData(
         "SamplingParams",

@@ -89,7 +89,9 @@ public sealed class OutputFormatsTests
 
     private sealed class Words(string source) : IChatTemplate
     {
-        public string Render(JsonArray messages, JsonArray? tools, bool addGenerationPrompt, JsonObject? variables = null) => source;
+        public string Render(
+            JsonArray messages, JsonArray? tools, bool addGenerationPrompt, JsonObject? variables = null, DateTimeOffset? now = null) =>
+            source;
 
         public bool Mentions(string word) => source.Contains(word, StringComparison.Ordinal);
     }

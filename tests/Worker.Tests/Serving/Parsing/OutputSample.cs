@@ -24,6 +24,6 @@ public sealed record OutputSample(string Title, string Tools, string Text, strin
         var formats = OutputFormats.Choose(Tools, ReasoningFormat ?? "auto", template: null);
         return formats.Create(
             CallDemand.Auto, null, SampleTools.Definitions, maxCalls,
-            formats.Reasoning?.StartOf(Prompt, isContinued: false) ?? ThinkingStart.Answering)!;
+            formats.Reasoning?.StartOf(Prompt, isContinued: false) ?? ThinkingStart.Answering, CallIds.Drawn)!;
     }
 }

@@ -73,9 +73,13 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
 
     private static int StateFloats(int headsPerKvHead, int valueDim)
     {
-        var queries = RowsPerItem(headsPerKvHead) * GroupOf(headsPerKvHead);
+        var queries = Whole(RowsPerItem(headsPerKvHead) * GroupOf(headsPerKvHead));
         return (queries * (sizeof(Query) / sizeof(float) + Tile + valueDim) + Tile - 1) / Tile * Tile;
     }
+
+    /// <summary>Queries with those that fill up the last four, as kernels take them: they cost nothing, since few queries wait for the
+    /// latency of additions.</summary>
+    private static int Whole(int queries) => queries == 1 ? 1 : (queries + 3) & ~3;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public readonly void Execute(int task, int worker)
@@ -90,10 +94,12 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
         var scratch = Scratch + (long)worker * ScratchFloats(headsPerKvHead, ValueDim, Cache);
         var tile = scratch + StateFloats(headsPerKvHead, ValueDim);
         var queries = (Query*)scratch;
-        var weights = (float*)(queries + count);
-        var outputs = weights + count * Tile;
+        var whole = Whole(count);
+        var weights = (float*)(queries + whole);
+        var outputs = weights + whole * Tile;
         Begin(item, firstHead, heads, queries);
-        new Span<float>(outputs, count * ValueDim).Clear();
+        new Span<Query>(queries + count, whole - count).Fill(queries[count - 1]);
+        new Span<float>(outputs, whole * ValueDim).Clear();
 
         var lastPosition = queries[count - 1].Position;
         var slot = queries[0].First / Tile * Tile;
@@ -106,7 +112,7 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
             var offset = slot % BlockSize;
             var nextOffset = nextSlot / Tile * Tile % BlockSize;
             var keys = Cache.OpenKeys<V, TSimd>(page, offset, nextPage, nextOffset, tile, out var nextKeys);
-            Score(queries, count, keys, nextKeys, weights);
+            Score(queries, whole, keys, nextKeys, weights);
             for (var i = 0; i < count; i++)
             {
                 var slope = AlibiSlopes == null ? 0 : AlibiSlopes[firstHead + i % heads];
@@ -250,7 +256,7 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
         for (var i = 0; i < count; i++)
         {
             // As positions ascend, the first of four decides where all must end and the last where all must begin.
-            if (i <= count - 4 && queries[i].VisibleIn(slot).To == Tile && queries[i + 3].VisibleIn(slot).From == 0)
+            if (count > 1 && i % 4 == 0 && queries[i].VisibleIn(slot).To == Tile && queries[i + 3].VisibleIn(slot).From == 0)
             {
                 AttentionKernels<V, TSimd>.Accumulate4(
                     weights + i * Tile, values, nextValues, Cache.ValueStride, ValueDim, outputs + (long)i * ValueDim);

@@ -9,7 +9,11 @@ internal unsafe interface ICacheCodes
     /// <summary>Bytes of an element.</summary>
     static abstract int Size { get; }
 
-    static abstract void Store(float value, byte* destination);
+    /// <summary>Stores a row, its elements side by side.</summary>
+    /// <param name="scale">What FP8 elements are divided by first; others take no notice.</param>
+    static abstract void StoreRow<V, TSimd>(float* row, float scale, int count, byte* destination)
+        where V : unmanaged
+        where TSimd : ISimd<V>;
 
     /// <summary>As many elements as there are lanes.</summary>
     static abstract V Load<V, TSimd>(byte* source)
@@ -21,7 +25,9 @@ internal readonly unsafe struct F32Codes : ICacheCodes
 {
     public static int Size => sizeof(float);
 
-    public static void Store(float value, byte* destination) => *(float*)destination = value;
+    public static void StoreRow<V, TSimd>(float* row, float scale, int count, byte* destination)
+        where V : unmanaged
+        where TSimd : ISimd<V> => Buffer.MemoryCopy(row, destination, count * sizeof(float), count * sizeof(float));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Load<V, TSimd>(byte* source)
@@ -33,11 +39,21 @@ internal readonly unsafe struct Bf16Codes : ICacheCodes
 {
     public static int Size => sizeof(ushort);
 
-    public static void Store(float value, byte* destination)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void StoreRow<V, TSimd>(float* row, float scale, int count, byte* destination)
+        where V : unmanaged
+        where TSimd : ISimd<V>
     {
-        // NaN would be carried into infinity where only low bits of its mantissa are set.
-        var bits = BitConverter.SingleToUInt32Bits(value);
-        *(ushort*)destination = (ushort)(float.IsNaN(value) ? (bits >> 16) | 0x40 : (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+        var i = 0;
+        for (; i <= count - TSimd.Lanes; i += TSimd.Lanes)
+        {
+            TSimd.StoreBf16(TSimd.Load(row + i), destination + i * sizeof(ushort));
+        }
+
+        for (; i < count; i++)
+        {
+            SimdScalar.StoreBf16(row[i], destination + i * sizeof(ushort));
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -50,7 +66,15 @@ internal readonly unsafe struct F16Codes : ICacheCodes
 {
     public static int Size => sizeof(ushort);
 
-    public static void Store(float value, byte* destination) => *(Half*)destination = (Half)value;
+    public static void StoreRow<V, TSimd>(float* row, float scale, int count, byte* destination)
+        where V : unmanaged
+        where TSimd : ISimd<V>
+    {
+        for (var i = 0; i < count; i++)
+        {
+            ((Half*)destination)[i] = (Half)row[i];
+        }
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Load<V, TSimd>(byte* source)
@@ -62,7 +86,15 @@ internal readonly unsafe struct E4M3Codes : ICacheCodes
 {
     public static int Size => 1;
 
-    public static void Store(float value, byte* destination) => *destination = Fp8.ToE4M3(value);
+    public static void StoreRow<V, TSimd>(float* row, float scale, int count, byte* destination)
+        where V : unmanaged
+        where TSimd : ISimd<V>
+    {
+        for (var i = 0; i < count; i++)
+        {
+            destination[i] = Fp8.ToE4M3(row[i] / scale);
+        }
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Load<V, TSimd>(byte* source)
@@ -74,7 +106,15 @@ internal readonly unsafe struct E5M2Codes : ICacheCodes
 {
     public static int Size => 1;
 
-    public static void Store(float value, byte* destination) => *destination = Fp8.ToE5M2(value);
+    public static void StoreRow<V, TSimd>(float* row, float scale, int count, byte* destination)
+        where V : unmanaged
+        where TSimd : ISimd<V>
+    {
+        for (var i = 0; i < count; i++)
+        {
+            destination[i] = Fp8.ToE5M2(row[i] / scale);
+        }
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Load<V, TSimd>(byte* source)

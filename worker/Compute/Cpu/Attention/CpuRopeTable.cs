@@ -14,7 +14,7 @@ internal sealed unsafe class CpuRopeTable(RopeFrequencies shape, NativeMemoryBlo
     public void Fill(RopeFrequencies frequencies)
     {
         var pairs = frequencies.InverseFrequencies.Length;
-        for (var position = 0; position < MaxPositions; position++)
+        Parallel.For(0, MaxPositions, position =>
         {
             var row = Rows + 2L * position * pairs;
             for (var i = 0; i < pairs; i++)
@@ -23,6 +23,6 @@ internal sealed unsafe class CpuRopeTable(RopeFrequencies shape, NativeMemoryBlo
                 row[i] = (float)(cos * frequencies.AttentionScale);
                 row[pairs + i] = (float)(sin * frequencies.AttentionScale);
             }
-        }
+        });
     }
 }

@@ -44,25 +44,27 @@ internal readonly unsafe struct KvLayer(byte* keys, byte* values, KvCacheLayout 
 
     /// <summary>Stores a token's key and value, rounded to the cache's type.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The cache does not have the slot.</exception>
-    public void Write(int slot, int kvHead, float* key, float* value)
+    public void Write<V, TSimd>(int slot, int kvHead, float* key, float* value)
+        where V : unmanaged
+        where TSimd : ISimd<V>
     {
         CheckSlot(slot);
         switch (_dtype)
         {
             case DType.BF16:
-                Write<Bf16Codes>(slot, kvHead, key, value);
+                Write<V, TSimd, Bf16Codes>(slot, kvHead, key, value);
                 break;
             case DType.F16:
-                Write<F16Codes>(slot, kvHead, key, value);
+                Write<V, TSimd, F16Codes>(slot, kvHead, key, value);
                 break;
             case DType.F8E4M3:
-                Write<E4M3Codes>(slot, kvHead, key, value);
+                Write<V, TSimd, E4M3Codes>(slot, kvHead, key, value);
                 break;
             case DType.F8E5M2:
-                Write<E5M2Codes>(slot, kvHead, key, value);
+                Write<V, TSimd, E5M2Codes>(slot, kvHead, key, value);
                 break;
             default:
-                Write<F32Codes>(slot, kvHead, key, value);
+                Write<V, TSimd, F32Codes>(slot, kvHead, key, value);
                 break;
         }
     }
@@ -139,37 +141,30 @@ internal readonly unsafe struct KvLayer(byte* keys, byte* values, KvCacheLayout 
         }
     }
 
-    private void Write<TCodes>(int slot, int kvHead, float* key, float* value)
+    [SkipLocalsInit]
+    private void Write<V, TSimd, TCodes>(int slot, int kvHead, float* key, float* value)
+        where V : unmanaged
+        where TSimd : ISimd<V>
         where TCodes : ICacheCodes
     {
         var page = PageOf(slot / _blockSize, kvHead);
         var offset = slot % _blockSize;
+        var codes = stackalloc byte[_headDim * TCodes.Size];
+        TCodes.StoreRow<V, TSimd>(key, KeyScale, _headDim, codes);
         var column = _keys + (page + offset) * TCodes.Size;
         for (var d = 0; d < _headDim; d++)
         {
-            TCodes.Store(Scaled<TCodes>(key[d], KeyScale), column + (long)d * _blockSize * TCodes.Size);
+            Unsafe.CopyBlockUnaligned(column, codes, (uint)TCodes.Size);
+            column += (long)_blockSize * TCodes.Size;
+            codes += TCodes.Size;
         }
 
-        WriteRow<TCodes>(_values, RowAt(page, offset), value, ValueScale);
+        TCodes.StoreRow<V, TSimd>(value, ValueScale, _headDim, _values + RowAt(page, offset) * TCodes.Size);
     }
 
     private void WriteRow<TCodes>(byte* elements, long position, float* row, float scale)
-        where TCodes : ICacheCodes
-    {
-        if (typeof(TCodes) == typeof(F32Codes))
-        {
-            Buffer.MemoryCopy(row, (float*)elements + position, _headDim * sizeof(float), _headDim * sizeof(float));
-            return;
-        }
-
-        for (var d = 0; d < _headDim; d++)
-        {
-            TCodes.Store(Scaled<TCodes>(row[d], scale), elements + (position + d) * TCodes.Size);
-        }
-    }
-
-    private static float Scaled<TCodes>(float value, float scale)
-        where TCodes : ICacheCodes => TCodes.Size == 1 ? value / scale : value;
+        where TCodes : ICacheCodes =>
+        TCodes.StoreRow<float, SimdScalar>(row, scale, _headDim, elements + position * TCodes.Size);
 
     private float* Open<V, TSimd>(byte* elements, long position, long next, int stride, float* scratch, out float* ahead)
         where V : unmanaged

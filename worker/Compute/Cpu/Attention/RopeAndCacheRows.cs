@@ -29,7 +29,7 @@ internal unsafe struct RopeAndCacheRows<V, TSimd> : IRowBody
         Rotation?.Apply(heads, Heads + KvHeads, HeadDim, Positions[row]);
         for (var head = 0; head < KvHeads; head++)
         {
-            Cache.Write(Slots[row], head, heads + (Heads + head) * HeadDim, heads + (Heads + KvHeads + head) * HeadDim);
+            Cache.Write<V, TSimd>(Slots[row], head, heads + (Heads + head) * HeadDim, heads + (Heads + KvHeads + head) * HeadDim);
         }
     }
 }

@@ -6,18 +6,19 @@ namespace Cluster.Worker.Compute.Cpu.Gemm;
 
 /// <summary>How a multiplication is cut into tasks and blocks, see <see cref="GemmJob{V, TSimd, TFormat}"/>. No cut splits a sum: each
 /// output takes its products in ascending k, so that all cuts give the same bits and the fastest may be taken.</summary>
-/// <param name="TaskScale">Panels of a task, as a multiple of what is usual.</param>
+/// <param name="TaskScale">Panels of the smallest task, as a multiple of what is usual.</param>
 /// <param name="BatchPanels">Panels whose results so far are kept together; an even number, at most <see cref="MostBatchPanels"/>.</param>
-/// <param name="BlockPairs">Pairs of k that all tiles of a chunk pass before the next; at most <see cref="MostBlockPairs"/>.</param>
+/// <param name="BlockKilobytes">Weights of a panel that all tiles of a chunk pass before the next; at most
+/// <see cref="MostBlockKilobytes"/>. With a tile's inputs they should fit L1.</param>
 /// <param name="TilesPerChunk">Tiles of rows that share a panel in cache; at most <see cref="MostTiles"/>.</param>
-internal readonly record struct GemmCut(double TaskScale, int BatchPanels, int BlockPairs, int TilesPerChunk)
+internal readonly record struct GemmCut(double TaskScale, int BatchPanels, int BlockKilobytes, int TilesPerChunk)
 {
     public const int MostBatchPanels = 8;
-    public const int MostBlockPairs = 256;
+    public const int MostBlockKilobytes = 32;
     public const int MostTiles = 20;
 
     /// <summary>Where nothing was tuned.</summary>
-    public static GemmCut Default { get; } = new(1, MostBatchPanels, MostBlockPairs, MostTiles);
+    public static GemmCut Default { get; } = new(1, MostBatchPanels, MostBlockKilobytes / 2, MostTiles);
 
     /// <summary>For one tile of rows, which streams the weights: only tasks can be larger or smaller.</summary>
     public static ImmutableArray<string> ForOneTile { get; } = [TunedVariant.Default, "Tasks_4", "Tasks_2", "Tasks_0.5", "Tasks_0.25"];
@@ -25,8 +26,8 @@ internal readonly record struct GemmCut(double TaskScale, int BatchPanels, int B
     /// <summary>For several.</summary>
     public static ImmutableArray<string> ForManyTiles { get; } =
     [
-        TunedVariant.Default, "Tasks_2", "Tasks_0.5", "Batch_4", "Batch_2", "Block_128", "Block_64", "Chunk_10", "Chunk_5",
-        "Batch_4_Block_128", "Chunk_10_Block_128", "Chunk_10_Tasks_0.5",
+        TunedVariant.Default, "Tasks_4", "Tasks_2", "Batch_4", "Batch_2", "Block_32", "Block_8", "Chunk_10", "Chunk_5",
+        "Batch_4_Block_8", "Chunk_10_Block_8", "Chunk_10_Tasks_2",
     ];
 
     private static readonly FrozenDictionary<string, GemmCut> Named =
@@ -46,7 +47,7 @@ internal readonly record struct GemmCut(double TaskScale, int BatchPanels, int B
             {
                 "Tasks" => cut with { TaskScale = value },
                 "Batch" => cut with { BatchPanels = (int)value },
-                "Block" => cut with { BlockPairs = (int)value },
+                "Block" => cut with { BlockKilobytes = (int)value },
                 _ => cut with { TilesPerChunk = (int)value },
             };
         }

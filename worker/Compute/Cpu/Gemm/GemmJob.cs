@@ -4,16 +4,17 @@ using Cluster.Worker.Compute.Cpu.Threads;
 
 namespace Cluster.Worker.Compute.Cpu.Gemm;
 
-/// <summary>output[m, n] = x[m, k] · w[n, k]ᵀ + bias, one task for each group of panels × chunk of rows.
+/// <summary>output[m, n] = x[m, k] · w[n, k]ᵀ + bias, one task for each run of panels × chunk of rows.
 /// Called by <see cref="VectorBackend{V, TSimd}"/>; the arithmetic is in <see cref="GemmKernels{V, TSimd, TFormat}"/>.</summary>
 /// <remarks>
 /// Blocking, outermost first (the Goto scheme, with the packed weights in the role of B):
 /// <code>
-/// task        a chunk of rows × a group of panels
-///   batch     BatchPanels panels (see GemmCut): their results so far fit L2
-///     block   BlockPairs of k: the chunk's inputs for them stay in L2
-///       panel its weights for them stay in L1 while every tile passes
-///         tile up to MaxRows rows: accumulators in registers
+/// task          a chunk of rows × a run of panels (PanelSplit)
+///   batch       BatchPanels panels (see GemmCut): their results so far fit L2
+///     sweep     as many k as leave the chunk's inputs for them in L2; few rows need one sweep
+///       panel   walked from front to back, so that memory is read in order
+///         block its weights, BlockKilobytes of them, stay in L1 while every tile passes; the next are fetched meanwhile
+///           tile up to MaxRows rows: accumulators in registers
 /// </code>
 /// A single tile (decode) needs no blocks of k: each panel is streamed from memory once, from front to back.
 /// </remarks>
@@ -23,6 +24,9 @@ internal unsafe struct GemmJob<V, TSimd, TFormat> : IParallelBody
     where TFormat : IPanelFormat
 {
     private const int TilesWorthWidening = 3;
+
+    /// <summary>Bytes of inputs that a sweep may keep in L2, which has at least a megabyte where prompts are computed.</summary>
+    private const int SweepBytes = 600 * 1024;
 
     public GemmCut Cut;
 
@@ -45,23 +49,23 @@ internal unsafe struct GemmJob<V, TSimd, TFormat> : IParallelBody
     /// computed.</summary>
     public int OutputStride;
     public int PanelCount;
-    public int PanelsPerTask;
+    public PanelSplit Split;
 
     public static int PanelWidth => 2 * TSimd.Lanes;
 
-    public static int ScratchFloats => GemmCut.MostBatchPanels * PanelResults + 2 * GemmCut.MostBlockPairs * PanelWidth;
+    public static int ScratchFloats => GemmCut.MostBatchPanels * PanelResults + 1024 / sizeof(float) * GemmCut.MostBlockKilobytes;
 
     /// <summary>Floats of a panel's results for the rows of a chunk.</summary>
     public static int PanelResults => GemmCut.MostTiles * TSimd.MaxRows * PanelWidth;
 
-    public readonly int PanelGroups => (PanelCount + PanelsPerTask - 1) / PanelsPerTask;
+    private static int PairBytes => PanelWidth * TFormat.PairBytes;
 
-    public readonly int RowChunks => ChunksOf(Tiles, Cut);
+    public readonly int Tasks => Split.Count * RowChunks;
+
+    private readonly int RowChunks => (Tiles.Count + Cut.TilesPerChunk - 1) / Cut.TilesPerChunk;
 
     /// <summary>Chunks of equal size: a short last one would stream the weights for little work.</summary>
     private readonly int TilesPerChunk => (Tiles.Count + RowChunks - 1) / RowChunks;
-
-    public static int ChunksOf(InputTiles tiles, GemmCut cut) => (tiles.Count + cut.TilesPerChunk - 1) / cut.TilesPerChunk;
 
     public readonly void Execute(int task, int worker)
     {
@@ -70,7 +74,15 @@ internal unsafe struct GemmJob<V, TSimd, TFormat> : IParallelBody
         for (var panel = firstPanel; panel < endPanel; panel += Cut.BatchPanels)
         {
             var end = Math.Min(panel + Cut.BatchPanels, endPanel);
-            Multiply(firstTile, endTile, panel, end, scratch);
+            if (Tiles.Count == 1)
+            {
+                Stream(panel, end, scratch);
+            }
+            else
+            {
+                Multiply(firstTile, endTile, panel, end, scratch);
+            }
+
             WriteOutput(firstTile, endTile, panel, end, scratch);
         }
     }
@@ -79,45 +91,82 @@ internal unsafe struct GemmJob<V, TSimd, TFormat> : IParallelBody
 
     public readonly (int FirstTile, int EndTile, int FirstPanel, int EndPanel) RangeOf(int task)
     {
-        var firstTile = task / PanelGroups * TilesPerChunk;
-        var firstPanel = task % PanelGroups * PanelsPerTask;
-        return (firstTile, Math.Min(firstTile + TilesPerChunk, Tiles.Count), firstPanel, Math.Min(firstPanel + PanelsPerTask, PanelCount));
+        var (chunk, run) = Math.DivRem(task, Split.Count);
+        var firstTile = chunk * TilesPerChunk;
+        var (firstPanel, endPanel) = Split.RangeOf(run);
+        return (firstTile, Math.Min(firstTile + TilesPerChunk, Tiles.Count), firstPanel, endPanel);
+    }
+
+    /// <summary>Pairs of k of a sweep over some tiles, a whole number of blocks of <paramref name="blockPairs"/>.</summary>
+    public readonly int SweepPairs(int tiles, int blockPairs)
+    {
+        var most = SweepBytes / (2 * sizeof(float) * TSimd.MaxRows * tiles);
+        return most >= Pairs ? Pairs : Math.Max(1, most / blockPairs) * blockPairs;
+    }
+
+    /// <summary>The only tile, which nothing else shares the weights with.</summary>
+    private readonly void Stream(int firstPanel, int endPanel, float* scratch)
+    {
+        var panelBytes = (long)Pairs * PairBytes;
+        var rows = Tiles.KernelRows(0);
+        for (var panel = firstPanel; panel < endPanel; panel++)
+        {
+            var w = Panels + panel * panelBytes;
+            var bias = Bias + panel * PanelWidth;
+            var result = scratch + (panel - firstPanel) * PanelResults;
+            if (rows > 2)
+            {
+                MultiplyPanel<TFormat>(
+                    rows, Inputs, w, w + GemmKernels<V, TSimd, TFormat>.PrefetchBytes, Pairs, bias, startStride: 0, result);
+                continue;
+            }
+
+            var isLast = panel + 1 == endPanel;
+            MultiplyPanelPair<TFormat>(
+                rows, Inputs, w, isLast ? w : w + panelBytes, Pairs, bias, isLast ? bias : bias + PanelWidth, startStride: 0, result,
+                isLast ? result : result + PanelResults);
+            panel++;
+        }
     }
 
     private readonly void Multiply(int firstTile, int endTile, int firstPanel, int endPanel, float* scratch)
     {
+        var panelBytes = (long)Pairs * PairBytes;
         var tiles = endTile - firstTile;
-        var blockPairs = tiles == 1 ? Pairs : Cut.BlockPairs;
-        var pairBytes = PanelWidth * TFormat.PairBytes;
-        var panelBytes = (long)Pairs * pairBytes;
-        for (var firstPair = 0; firstPair < Pairs; firstPair += blockPairs)
+        var widen = TFormat.WidensSlowly && tiles >= TilesWorthWidening;
+        var widened = scratch + GemmCut.MostBatchPanels * PanelResults;
+        var blockPairs = Cut.BlockKilobytes * 1024 / (widen ? PanelWidth * F32Panel.PairBytes : PairBytes);
+        var sweepPairs = SweepPairs(tiles, blockPairs);
+        for (var sweep = 0; sweep < Pairs; sweep += sweepPairs)
         {
-            var pairs = Math.Min(blockPairs, Pairs - firstPair);
+            var sweepEnd = Math.Min(sweep + sweepPairs, Pairs);
             for (var panel = firstPanel; panel < endPanel; panel++)
             {
-                var w = Panels + panel * panelBytes + (long)firstPair * pairBytes;
                 var results = scratch + (panel - firstPanel) * PanelResults;
-                if (TFormat.WidensSlowly && tiles >= TilesWorthWidening)
+                for (var firstPair = sweep; firstPair < sweepEnd; firstPair += blockPairs)
                 {
-                    var widened = scratch + GemmCut.MostBatchPanels * PanelResults;
-                    Widen(w, pairs, widened);
-                    MultiplyTiles<F32Panel>(
-                        firstTile, endTile, firstPair, pairs, panel, Partner.Itself, (byte*)widened, (byte*)widened, results);
-                }
-                else
-                {
-                    var partner = (panel - firstPanel) % 2 != 0 ? Partner.Previous : panel + 1 < endPanel ? Partner.Next : Partner.Itself;
-                    var partnerW = partner == Partner.Next ? w + panelBytes : w;
-                    MultiplyTiles<TFormat>(firstTile, endTile, firstPair, pairs, panel, partner, w, partnerW, results);
+                    var pairs = Math.Min(blockPairs, sweepEnd - firstPair);
+                    var w = Panels + panel * panelBytes + (long)firstPair * PairBytes;
+                    if (widen)
+                    {
+                        Widen(w, pairs, widened);
+                        MultiplyTiles<NearPanel>(firstTile, endTile, firstPair, pairs, panel, (byte*)widened, (byte*)widened, results);
+                        continue;
+                    }
+
+                    var ahead = firstPair + pairs == sweepEnd ? w - (long)(firstPair - sweep) * PairBytes + panelBytes
+                        : w + (long)pairs * PairBytes;
+                    MultiplyTiles<TFormat>(firstTile, endTile, firstPair, pairs, panel, w, ahead, results);
                 }
             }
         }
     }
 
-    /// <summary>All tiles times one panel, of which <paramref name="w"/> has a block of k, as <paramref name="partnerW"/> has of its
-    /// partner.</summary>
+    /// <summary>All tiles times a block of a panel.</summary>
+    /// <param name="w">The block.</param>
+    /// <param name="ahead">The block after it.</param>
     public readonly void MultiplyTiles<TWeights>(
-        int firstTile, int endTile, int firstPair, int pairs, int panel, Partner partner, byte* w, byte* partnerW, float* results)
+        int firstTile, int endTile, int firstPair, int pairs, int panel, byte* w, byte* ahead, float* results)
         where TWeights : IPanelFormat
     {
         for (var tile = firstTile; tile < endTile; tile++)
@@ -126,39 +175,13 @@ internal unsafe struct GemmJob<V, TSimd, TFormat> : IParallelBody
             var x = Inputs + Tiles.Offset(tile) + 2L * firstPair * rows;
             var result = results + (tile - firstTile) * TSimd.MaxRows * PanelWidth;
             var start = firstPair == 0 ? Bias + panel * PanelWidth : result;
-            var startStride = firstPair == 0 ? 0 : PanelWidth;
-            if (rows > 2)
-            {
-                MultiplyPanel<TWeights>(rows, x, w, pairs, start, startStride, result);
-            }
-            else if (partner != Partner.Previous)
-            {
-                var ahead = partner == Partner.Next ? 1 : 0;
-                var partnerStart = start + ahead * (firstPair == 0 ? PanelWidth : PanelResults);
-                MultiplyPanelPair<TWeights>(
-                    rows, x, w, partnerW, pairs, start, partnerStart, startStride, result, result + ahead * PanelResults);
-            }
+            MultiplyPanel<TWeights>(rows, x, w, ahead, pairs, start, firstPair == 0 ? 0 : PanelWidth, result);
+            ahead = w;
         }
     }
 
-    private static void MultiplyPanel<TWeights>(int rows, float* x, byte* w, int pairs, float* start, int startStride, float* tile)
-        where TWeights : IPanelFormat
-    {
-        switch (rows)
-        {
-            case 4:
-                GemmKernels<V, TSimd, TWeights>.Rows4(x, w, pairs, start, startStride, tile);
-                break;
-            case 6:
-                GemmKernels<V, TSimd, TWeights>.Rows6(x, w, pairs, start, startStride, tile);
-                break;
-            default:
-                GemmKernels<V, TSimd, TWeights>.Rows12(x, w, pairs, start, startStride, tile);
-                break;
-        }
-    }
-
-    private static void MultiplyPanelPair<TWeights>(
+    /// <summary>One or two rows times a block of two panels.</summary>
+    public static void MultiplyPanelPair<TWeights>(
         int rows, float* x, byte* w, byte* nextW, int pairs, float* start, float* nextStart, int startStride, float* tile, float* nextTile)
         where TWeights : IPanelFormat
     {
@@ -172,6 +195,27 @@ internal unsafe struct GemmJob<V, TSimd, TFormat> : IParallelBody
         }
     }
 
+    private static void MultiplyPanel<TWeights>(
+        int rows, float* x, byte* w, byte* ahead, int pairs, float* start, int startStride, float* tile)
+        where TWeights : IPanelFormat
+    {
+        switch (rows)
+        {
+            case 4:
+                GemmKernels<V, TSimd, TWeights>.Rows4(x, w, ahead, pairs, start, startStride, tile);
+                break;
+            case 6:
+                GemmKernels<V, TSimd, TWeights>.Rows6(x, w, ahead, pairs, start, startStride, tile);
+                break;
+            case 8:
+                GemmKernels<V, TSimd, TWeights>.Rows8(x, w, ahead, pairs, start, startStride, tile);
+                break;
+            default:
+                GemmKernels<V, TSimd, TWeights>.Rows12(x, w, ahead, pairs, start, startStride, tile);
+                break;
+        }
+    }
+
     /// <summary>A block of a panel as <see cref="F32Panel"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Widen(byte* w, int pairs, float* widened)
@@ -182,7 +226,7 @@ internal unsafe struct GemmJob<V, TSimd, TFormat> : IParallelBody
             TSimd.Store(TFormat.Even<V, TSimd>(w, 1), widened + TSimd.Lanes);
             TSimd.Store(TFormat.Odd<V, TSimd>(w, 0), widened + 2 * TSimd.Lanes);
             TSimd.Store(TFormat.Odd<V, TSimd>(w, 1), widened + 3 * TSimd.Lanes);
-            w += PanelWidth * TFormat.PairBytes;
+            w += PairBytes;
             widened += 2 * PanelWidth;
         }
     }
@@ -195,12 +239,29 @@ internal unsafe struct GemmJob<V, TSimd, TFormat> : IParallelBody
         {
             var source = scratch + (panel - firstPanel) * PanelResults;
             var column = panel * PanelWidth;
-            var bytes = (long)Math.Min(PanelWidth, OutFeatures - column) * sizeof(float);
+            var destination = Output + (long)firstRow * OutputStride + column;
+            if (column + PanelWidth <= OutFeatures)
+            {
+                WriteWhole(source, rows, destination);
+                continue;
+            }
+
+            var bytes = (long)(OutFeatures - column) * sizeof(float);
             for (var row = 0; row < rows; row++)
             {
-                var destination = Output + (long)(firstRow + row) * OutputStride + column;
-                Buffer.MemoryCopy(source + (long)row * PanelWidth, destination, bytes, bytes);
+                Buffer.MemoryCopy(source + (long)row * PanelWidth, destination + (long)row * OutputStride, bytes, bytes);
             }
+        }
+    }
+
+    private readonly void WriteWhole(float* source, int rows, float* destination)
+    {
+        for (var row = 0; row < rows; row++)
+        {
+            TSimd.Store(TSimd.Load(source), destination);
+            TSimd.Store(TSimd.Load(source + TSimd.Lanes), destination + TSimd.Lanes);
+            source += PanelWidth;
+            destination += OutputStride;
         }
     }
 }

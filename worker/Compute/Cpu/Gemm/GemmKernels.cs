@@ -11,7 +11,8 @@ namespace Cluster.Worker.Compute.Cpu.Gemm;
 /// result.</para>
 /// <para>Arguments: <c>x</c> is a tile of inputs <c>[k][rows]</c>; <c>w</c> a panel at the same k; <c>start</c> where the accumulators
 /// start from (the bias for the first block of k, the tile itself for later ones), rows <c>startStride</c> apart; <c>tile</c> the results,
-/// <c>[rows][panel width]</c>.</para>
+/// <c>[rows][panel width]</c>; <c>ahead</c> where the weights are that are needed after these, of which a pair's bytes are asked for with
+/// each pair.</para>
 /// <para>One or two rows give too few accumulators to hide the latency of a multiply-add, so those kernels take two panels at once.</para>
 /// </remarks>
 internal static unsafe class GemmKernels<V, TSimd, TFormat>
@@ -19,8 +20,12 @@ internal static unsafe class GemmKernels<V, TSimd, TFormat>
     where TSimd : ISimd<V>
     where TFormat : IPanelFormat
 {
-    /// <summary>How far ahead weights are asked for: hardware prefetchers stop at every page, a panel goes on.</summary>
-    private const int PrefetchBytes = 3072;
+    /// <summary>How far ahead weights that are streamed are asked for: hardware prefetchers stop at every page, a panel goes on.</summary>
+    public const int PrefetchBytes = 4096;
+
+    private const int LineBytes = 64;
+
+    private static int PairBytes => 2 * TSimd.Lanes * TFormat.PairBytes;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Rows1(
@@ -32,8 +37,8 @@ internal static unsafe class GemmKernels<V, TSimd, TFormat>
         V c0 = TSimd.Load(nextStart), d0 = TSimd.Load(nextStart + lanes);
         for (var pair = 0; pair < pairs; pair++)
         {
-            Prefetch.Read(w + PrefetchBytes);
-            Prefetch.Read(nextW + PrefetchBytes);
+            ReadOnce(w + PrefetchBytes);
+            ReadOnce(nextW + PrefetchBytes);
             var x0 = TSimd.Create(x[0]);
             var v = TFormat.Even<V, TSimd>(w, 0);
             a0 = TSimd.MultiplyAdd(x0, v, a0);
@@ -77,8 +82,8 @@ internal static unsafe class GemmKernels<V, TSimd, TFormat>
         V c1 = TSimd.Load(nextStart + startStride), d1 = TSimd.Load(nextStart + startStride + lanes);
         for (var pair = 0; pair < pairs; pair++)
         {
-            Prefetch.Read(w + PrefetchBytes);
-            Prefetch.Read(nextW + PrefetchBytes);
+            ReadOnce(w + PrefetchBytes);
+            ReadOnce(nextW + PrefetchBytes);
             var x0 = TSimd.Create(x[0]);
             var x1 = TSimd.Create(x[1]);
             var v = TFormat.Even<V, TSimd>(w, 0);
@@ -125,7 +130,7 @@ internal static unsafe class GemmKernels<V, TSimd, TFormat>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Rows4(float* x, byte* w, int pairs, float* start, int startStride, float* tile)
+    public static void Rows4(float* x, byte* w, byte* ahead, int pairs, float* start, int startStride, float* tile)
     {
         var lanes = TSimd.Lanes;
         var width = 2 * lanes;
@@ -136,7 +141,7 @@ internal static unsafe class GemmKernels<V, TSimd, TFormat>
         V a3 = TSimd.Load(start + 3 * startStride), b3 = TSimd.Load(start + 3 * startStride + lanes);
         for (var pair = 0; pair < pairs; pair++)
         {
-            Prefetch.Read(w + PrefetchBytes);
+            Read(ahead);
             var w0 = TFormat.Even<V, TSimd>(w, 0);
             var w1 = TFormat.Even<V, TSimd>(w, 1);
             var v = TSimd.Create(x[0]);
@@ -169,6 +174,7 @@ internal static unsafe class GemmKernels<V, TSimd, TFormat>
 
             x += 8;
             w += pairBytes;
+            ahead += pairBytes;
         }
 
         TSimd.Store(a0, tile);
@@ -182,7 +188,7 @@ internal static unsafe class GemmKernels<V, TSimd, TFormat>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Rows6(float* x, byte* w, int pairs, float* start, int startStride, float* tile)
+    public static void Rows6(float* x, byte* w, byte* ahead, int pairs, float* start, int startStride, float* tile)
     {
         var lanes = TSimd.Lanes;
         var width = 2 * lanes;
@@ -195,7 +201,7 @@ internal static unsafe class GemmKernels<V, TSimd, TFormat>
         V a5 = TSimd.Load(start + 5 * startStride), b5 = TSimd.Load(start + 5 * startStride + lanes);
         for (var pair = 0; pair < pairs; pair++)
         {
-            Prefetch.Read(w + PrefetchBytes);
+            Read(ahead);
             var w0 = TFormat.Even<V, TSimd>(w, 0);
             var w1 = TFormat.Even<V, TSimd>(w, 1);
             var v = TSimd.Create(x[0]);
@@ -240,6 +246,7 @@ internal static unsafe class GemmKernels<V, TSimd, TFormat>
 
             x += 12;
             w += pairBytes;
+            ahead += pairBytes;
         }
 
         TSimd.Store(a0, tile);
@@ -257,7 +264,101 @@ internal static unsafe class GemmKernels<V, TSimd, TFormat>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Rows12(float* x, byte* w, int pairs, float* start, int startStride, float* tile)
+    public static void Rows8(float* x, byte* w, byte* ahead, int pairs, float* start, int startStride, float* tile)
+    {
+        var lanes = TSimd.Lanes;
+        var width = 2 * lanes;
+        var pairBytes = width * TFormat.PairBytes;
+        V a0 = TSimd.Load(start), b0 = TSimd.Load(start + lanes);
+        V a1 = TSimd.Load(start + startStride), b1 = TSimd.Load(start + startStride + lanes);
+        V a2 = TSimd.Load(start + 2 * startStride), b2 = TSimd.Load(start + 2 * startStride + lanes);
+        V a3 = TSimd.Load(start + 3 * startStride), b3 = TSimd.Load(start + 3 * startStride + lanes);
+        V a4 = TSimd.Load(start + 4 * startStride), b4 = TSimd.Load(start + 4 * startStride + lanes);
+        V a5 = TSimd.Load(start + 5 * startStride), b5 = TSimd.Load(start + 5 * startStride + lanes);
+        V a6 = TSimd.Load(start + 6 * startStride), b6 = TSimd.Load(start + 6 * startStride + lanes);
+        V a7 = TSimd.Load(start + 7 * startStride), b7 = TSimd.Load(start + 7 * startStride + lanes);
+        for (var pair = 0; pair < pairs; pair++)
+        {
+            Read(ahead);
+            var w0 = TFormat.Even<V, TSimd>(w, 0);
+            var w1 = TFormat.Even<V, TSimd>(w, 1);
+            var v = TSimd.Create(x[0]);
+            a0 = TSimd.MultiplyAdd(v, w0, a0);
+            b0 = TSimd.MultiplyAdd(v, w1, b0);
+            v = TSimd.Create(x[1]);
+            a1 = TSimd.MultiplyAdd(v, w0, a1);
+            b1 = TSimd.MultiplyAdd(v, w1, b1);
+            v = TSimd.Create(x[2]);
+            a2 = TSimd.MultiplyAdd(v, w0, a2);
+            b2 = TSimd.MultiplyAdd(v, w1, b2);
+            v = TSimd.Create(x[3]);
+            a3 = TSimd.MultiplyAdd(v, w0, a3);
+            b3 = TSimd.MultiplyAdd(v, w1, b3);
+            v = TSimd.Create(x[4]);
+            a4 = TSimd.MultiplyAdd(v, w0, a4);
+            b4 = TSimd.MultiplyAdd(v, w1, b4);
+            v = TSimd.Create(x[5]);
+            a5 = TSimd.MultiplyAdd(v, w0, a5);
+            b5 = TSimd.MultiplyAdd(v, w1, b5);
+            v = TSimd.Create(x[6]);
+            a6 = TSimd.MultiplyAdd(v, w0, a6);
+            b6 = TSimd.MultiplyAdd(v, w1, b6);
+            v = TSimd.Create(x[7]);
+            a7 = TSimd.MultiplyAdd(v, w0, a7);
+            b7 = TSimd.MultiplyAdd(v, w1, b7);
+
+            w0 = TFormat.Odd<V, TSimd>(w, 0);
+            w1 = TFormat.Odd<V, TSimd>(w, 1);
+            v = TSimd.Create(x[8]);
+            a0 = TSimd.MultiplyAdd(v, w0, a0);
+            b0 = TSimd.MultiplyAdd(v, w1, b0);
+            v = TSimd.Create(x[9]);
+            a1 = TSimd.MultiplyAdd(v, w0, a1);
+            b1 = TSimd.MultiplyAdd(v, w1, b1);
+            v = TSimd.Create(x[10]);
+            a2 = TSimd.MultiplyAdd(v, w0, a2);
+            b2 = TSimd.MultiplyAdd(v, w1, b2);
+            v = TSimd.Create(x[11]);
+            a3 = TSimd.MultiplyAdd(v, w0, a3);
+            b3 = TSimd.MultiplyAdd(v, w1, b3);
+            v = TSimd.Create(x[12]);
+            a4 = TSimd.MultiplyAdd(v, w0, a4);
+            b4 = TSimd.MultiplyAdd(v, w1, b4);
+            v = TSimd.Create(x[13]);
+            a5 = TSimd.MultiplyAdd(v, w0, a5);
+            b5 = TSimd.MultiplyAdd(v, w1, b5);
+            v = TSimd.Create(x[14]);
+            a6 = TSimd.MultiplyAdd(v, w0, a6);
+            b6 = TSimd.MultiplyAdd(v, w1, b6);
+            v = TSimd.Create(x[15]);
+            a7 = TSimd.MultiplyAdd(v, w0, a7);
+            b7 = TSimd.MultiplyAdd(v, w1, b7);
+
+            x += 16;
+            w += pairBytes;
+            ahead += pairBytes;
+        }
+
+        TSimd.Store(a0, tile);
+        TSimd.Store(b0, tile + lanes);
+        TSimd.Store(a1, tile + width);
+        TSimd.Store(b1, tile + width + lanes);
+        TSimd.Store(a2, tile + 2 * width);
+        TSimd.Store(b2, tile + 2 * width + lanes);
+        TSimd.Store(a3, tile + 3 * width);
+        TSimd.Store(b3, tile + 3 * width + lanes);
+        TSimd.Store(a4, tile + 4 * width);
+        TSimd.Store(b4, tile + 4 * width + lanes);
+        TSimd.Store(a5, tile + 5 * width);
+        TSimd.Store(b5, tile + 5 * width + lanes);
+        TSimd.Store(a6, tile + 6 * width);
+        TSimd.Store(b6, tile + 6 * width + lanes);
+        TSimd.Store(a7, tile + 7 * width);
+        TSimd.Store(b7, tile + 7 * width + lanes);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Rows12(float* x, byte* w, byte* ahead, int pairs, float* start, int startStride, float* tile)
     {
         var lanes = TSimd.Lanes;
         var width = 2 * lanes;
@@ -356,6 +457,7 @@ internal static unsafe class GemmKernels<V, TSimd, TFormat>
 
             x += 24;
             w += pairBytes;
+            ahead += pairBytes;
         }
 
         TSimd.Store(a0, tile);
@@ -382,5 +484,49 @@ internal static unsafe class GemmKernels<V, TSimd, TFormat>
         TSimd.Store(b10, tile + 10 * width + lanes);
         TSimd.Store(a11, tile + 11 * width);
         TSimd.Store(b11, tile + 11 * width + lanes);
+    }
+
+    /// <summary>Asks for the weights of a pair, which may be several cache lines.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Read(byte* pair)
+    {
+        if (!TFormat.IsFar)
+        {
+            return;
+        }
+
+        Prefetch.Read(pair);
+        if (PairBytes > LineBytes)
+        {
+            Prefetch.Read(pair + LineBytes);
+        }
+
+        if (PairBytes > 2 * LineBytes)
+        {
+            Prefetch.Read(pair + 2 * LineBytes);
+            Prefetch.Read(pair + 3 * LineBytes);
+        }
+    }
+
+    /// <summary><see cref="Read"/> of weights that only this kernel reads.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void ReadOnce(byte* pair)
+    {
+        if (!TFormat.IsFar)
+        {
+            return;
+        }
+
+        Prefetch.ReadOnce(pair);
+        if (PairBytes > LineBytes)
+        {
+            Prefetch.ReadOnce(pair + LineBytes);
+        }
+
+        if (PairBytes > 2 * LineBytes)
+        {
+            Prefetch.ReadOnce(pair + 2 * LineBytes);
+            Prefetch.ReadOnce(pair + 3 * LineBytes);
+        }
     }
 }

@@ -13,6 +13,9 @@ internal unsafe interface IPanelFormat
     /// memory.</summary>
     static abstract bool WidensSlowly { get; }
 
+    /// <summary>Whether weights come from memory, so that a kernel should ask for those to come.</summary>
+    static virtual bool IsFar => true;
+
     /// <summary>Weights of the first k of a pair, for vector 0 or 1 of the panel.</summary>
     static abstract V Even<V, TSimd>(byte* pair, int vector)
         where V : unmanaged

@@ -1,3 +1,6 @@
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
 namespace Cluster.Worker.Compute.Cpu.Gemm;
 
 /// <summary>How the rows of a matrix are cut into tiles for <see cref="GemmJob{V, TSimd, TFormat}"/>: full tiles of <c>maxRows</c>,
@@ -6,7 +9,7 @@ namespace Cluster.Worker.Compute.Cpu.Gemm;
 /// Tiles lie one after another, rows interleaved so that a kernel reads its inputs forwards:
 /// <code>
 /// tile of rows 0..5   │k0: r0│r1│r2│r3│r4│r5│k1: r0│r1│ … k rounded up to even
-/// tile of rows 6, 7   │k0: r6│r7│k1: r6│r7│ …
+/// tile of rows 6, 7   │k0: r6│r7│0│0│k1: r6│r7│0│0│ …
 /// </code>
 /// </remarks>
 internal readonly struct InputTiles(int rows, int inFeatures, int maxRows)
@@ -25,13 +28,15 @@ internal readonly struct InputTiles(int rows, int inFeatures, int maxRows)
     /// <summary>Rows of the tile that exist.</summary>
     public int RowsOf(int tile) => Math.Min(maxRows, Rows - tile * maxRows);
 
-    /// <summary>Rows the tile's kernel computes: the tile is padded with zero rows up to that.</summary>
+    /// <summary>Rows the tile's kernel computes: the tile is padded with zero rows up to that. Kernels for one and two rows stream two
+    /// panels side by side, which is of use only where nothing else shares the panels.</summary>
     public int KernelRows(int tile) => RowsOf(tile) switch
     {
-        1 => 1,
-        2 => 2,
+        1 when Count == 1 => 1,
+        2 when Count == 1 => 2,
         <= 4 => 4,
         <= 6 => 6,
+        <= 8 => 8,
         _ => 12,
     };
 
@@ -41,19 +46,65 @@ internal readonly struct InputTiles(int rows, int inFeatures, int maxRows)
         var kernelRows = KernelRows(tile);
         var rows = RowsOf(tile);
         var target = destination + Offset(tile);
-        for (var row = 0; row < kernelRows; row++)
+        var source = inputs + (long)tile * maxRows * inFeatures;
+        if (kernelRows == 1)
         {
-            var source = inputs + (long)(tile * maxRows + row) * inFeatures;
+            Buffer.MemoryCopy(source, target, inFeatures * sizeof(float), inFeatures * sizeof(float));
+            target[_paddedK - 1] = _paddedK == inFeatures ? target[_paddedK - 1] : 0;
+            return;
+        }
+
+        var row = 0;
+        if (Sse.IsSupported)
+        {
+            for (; row <= rows - Vector128<float>.Count; row += Vector128<float>.Count)
+            {
+                Interleave(source + (long)row * inFeatures, target + row, kernelRows);
+            }
+        }
+
+        for (; row < kernelRows; row++)
+        {
             var used = row < rows ? inFeatures : 0;
             for (var k = 0; k < used; k++)
             {
-                target[(long)k * kernelRows + row] = source[k];
+                target[(long)k * kernelRows + row] = source[(long)row * inFeatures + k];
             }
 
             for (var k = used; k < _paddedK; k++)
             {
                 target[(long)k * kernelRows + row] = 0;
             }
+        }
+    }
+
+    /// <summary>Four rows, four k at a time.</summary>
+    private unsafe void Interleave(float* source, float* target, int kernelRows)
+    {
+        float* row1 = source + inFeatures, row2 = row1 + inFeatures, row3 = row2 + inFeatures;
+        var k = 0;
+        for (; k <= inFeatures - Vector128<float>.Count; k += Vector128<float>.Count)
+        {
+            var (a, b) = (Vector128.Load(source + k), Vector128.Load(row1 + k));
+            var (c, d) = (Vector128.Load(row2 + k), Vector128.Load(row3 + k));
+            var (ab, cd) = (Sse.UnpackLow(a, b), Sse.UnpackLow(c, d));
+            Sse.MoveLowToHigh(ab, cd).Store(target);
+            Sse.MoveHighToLow(cd, ab).Store(target + kernelRows);
+            (ab, cd) = (Sse.UnpackHigh(a, b), Sse.UnpackHigh(c, d));
+            Sse.MoveLowToHigh(ab, cd).Store(target + 2 * kernelRows);
+            Sse.MoveHighToLow(cd, ab).Store(target + 3 * kernelRows);
+            target += 4 * kernelRows;
+        }
+
+        for (; k < inFeatures; k++)
+        {
+            Vector128.Create(source[k], row1[k], row2[k], row3[k]).Store(target);
+            target += kernelRows;
+        }
+
+        if (_paddedK > inFeatures)
+        {
+            Vector128<float>.Zero.Store(target);
         }
     }
 }

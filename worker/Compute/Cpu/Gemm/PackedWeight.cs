@@ -21,6 +21,9 @@ internal sealed unsafe class PackedWeight(
     /// <summary>BF16, F16 or F32.</summary>
     public DType Format { get; } = format;
 
+    /// <summary>Outputs of a panel.</summary>
+    public int PanelWidth { get; } = panelWidth;
+
     public int PanelCount { get; } = PanelsOf(outFeatures, panelWidth);
 
     public int Pairs { get; } = PairsOf(inFeatures);

@@ -56,3 +56,23 @@ internal readonly unsafe struct F32Panel : IPanelFormat
         where V : unmanaged
         where TSimd : ISimd<V> => TSimd.Load((float*)pair + (2 + vector) * TSimd.Lanes);
 }
+
+/// <summary><see cref="F32Panel"/> of which a block was written to the nearest cache just now.</summary>
+internal readonly unsafe struct NearPanel : IPanelFormat
+{
+    public static int PairBytes => F32Panel.PairBytes;
+
+    public static bool WidensSlowly => false;
+
+    public static bool IsFar => false;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Even<V, TSimd>(byte* pair, int vector)
+        where V : unmanaged
+        where TSimd : ISimd<V> => F32Panel.Even<V, TSimd>(pair, vector);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Odd<V, TSimd>(byte* pair, int vector)
+        where V : unmanaged
+        where TSimd : ISimd<V> => F32Panel.Odd<V, TSimd>(pair, vector);
+}

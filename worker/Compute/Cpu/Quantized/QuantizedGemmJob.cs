@@ -13,8 +13,12 @@ internal unsafe struct QuantizedGemmJob<V, TSimd, TCodes> : IParallelBody
     where TSimd : ISimd<V>
     where TCodes : IPanelCodes
 {
-    /// <summary>Pairs of k that are decoded at a time for one tile of rows: two panels of them fit L1.</summary>
+    /// <summary>Pairs of k that are decoded at a time for one or two rows: two panels of them fit L1.</summary>
     private const int PairsForOneTile = 32;
+
+    private const int LineBytes = 64;
+
+    private static int PanelWidth => GemmJob<V, TSimd, F32Panel>.PanelWidth;
 
     /// <summary>Tasks, inputs and results; its panels are not used.</summary>
     public GemmJob<V, TSimd, F32Panel> Product;
@@ -31,52 +35,101 @@ internal unsafe struct QuantizedGemmJob<V, TSimd, TCodes> : IParallelBody
         for (var panel = firstPanel; panel < endPanel; panel += Product.Cut.BatchPanels)
         {
             var end = Math.Min(panel + Product.Cut.BatchPanels, endPanel);
-            Multiply(firstTile, endTile, panel, end, scratch);
+            if (TCodes.MultipliesRow && Product.Tiles.Rows == 1)
+            {
+                MultiplyRow(panel, end, scratch);
+            }
+            else if (Product.Tiles.Count == 1 && Product.Tiles.KernelRows(0) <= 2)
+            {
+                Stream(panel, end, scratch);
+            }
+            else
+            {
+                Multiply(firstTile, endTile, panel, end, scratch);
+            }
+
             Product.WriteOutput(firstTile, endTile, panel, end, scratch);
+        }
+    }
+
+    /// <summary>One row, panels in twos, without a copy of their weights in floats.</summary>
+    private readonly void MultiplyRow(int firstPanel, int endPanel, float* scratch)
+    {
+        for (var panel = firstPanel; panel < endPanel; panel += 2)
+        {
+            var next = Math.Min(panel + 1, endPanel - 1);
+            TCodes.MultiplyRow<V, TSimd>(
+                Panels + panel * PanelBytes, Panels + next * PanelBytes, TableBytes, Groups, 2 * Product.Pairs, Product.Inputs,
+                Product.Bias + panel * PanelWidth, Product.Bias + next * PanelWidth,
+                scratch + (panel - firstPanel) * GemmJob<V, TSimd, F32Panel>.PanelResults,
+                scratch + (next - firstPanel) * GemmJob<V, TSimd, F32Panel>.PanelResults);
+        }
+    }
+
+    /// <summary>One or two rows, panels in twos.</summary>
+    private readonly void Stream(int firstPanel, int endPanel, float* scratch)
+    {
+        var decoded = scratch + GemmCut.MostBatchPanels * GemmJob<V, TSimd, F32Panel>.PanelResults;
+        var nextDecoded = decoded + 2 * PairsForOneTile * PanelWidth;
+        var rows = Product.Tiles.KernelRows(0);
+        for (var firstPair = 0; firstPair < Product.Pairs; firstPair += PairsForOneTile)
+        {
+            var pairs = Math.Min(PairsForOneTile, Product.Pairs - firstPair);
+            var x = Product.Inputs + 2L * firstPair * rows;
+            for (var panel = firstPanel; panel < endPanel; panel += 2)
+            {
+                Decode(panel, firstPair, pairs, decoded);
+                var result = scratch + (panel - firstPanel) * GemmJob<V, TSimd, F32Panel>.PanelResults;
+                var start = firstPair == 0 ? Product.Bias + panel * PanelWidth : result;
+                float* next = decoded, nextStart = start, nextResult = result;
+                if (panel + 1 < endPanel)
+                {
+                    Decode(panel + 1, firstPair, pairs, nextDecoded);
+                    next = nextDecoded;
+                    nextStart += firstPair == 0 ? PanelWidth : GemmJob<V, TSimd, F32Panel>.PanelResults;
+                    nextResult += GemmJob<V, TSimd, F32Panel>.PanelResults;
+                }
+
+                GemmJob<V, TSimd, F32Panel>.MultiplyPanelPair<NearPanel>(
+                    rows, x, (byte*)decoded, (byte*)next, pairs, start, nextStart, firstPair == 0 ? 0 : PanelWidth, result, nextResult);
+            }
         }
     }
 
     private readonly void Multiply(int firstTile, int endTile, int firstPanel, int endPanel, float* scratch)
     {
-        // Kernels for one or two rows take panels in twos; with more than one tile their work no longer decides.
-        var together = endTile - firstTile == 1 ? 2 : 1;
-        var blockPairs = together == 2 ? PairsForOneTile : Product.Cut.BlockPairs;
+        var blockPairs = Product.Cut.BlockKilobytes * 1024 / (PanelWidth * F32Panel.PairBytes);
+        var sweepPairs = Product.SweepPairs(endTile - firstTile, blockPairs);
         var decoded = scratch + GemmCut.MostBatchPanels * GemmJob<V, TSimd, F32Panel>.PanelResults;
-        var nextDecoded = decoded + 2 * blockPairs * GemmJob<V, TSimd, F32Panel>.PanelWidth;
-        for (var firstPair = 0; firstPair < Product.Pairs; firstPair += blockPairs)
+        for (var sweep = 0; sweep < Product.Pairs; sweep += sweepPairs)
         {
-            var pairs = Math.Min(blockPairs, Product.Pairs - firstPair);
-            for (var panel = firstPanel; panel < endPanel; panel += together)
+            var sweepEnd = Math.Min(sweep + sweepPairs, Product.Pairs);
+            for (var panel = firstPanel; panel < endPanel; panel++)
             {
-                Decode(panel, firstPair, pairs, decoded);
-                var results = scratch + (panel - firstPanel) * GemmJob<V, TSimd, F32Panel>.PanelResults;
-                if (together == 1 || panel + 1 == endPanel)
+                for (var firstPair = sweep; firstPair < sweepEnd; firstPair += blockPairs)
                 {
-                    Product.MultiplyTiles<F32Panel>(
-                        firstTile, endTile, firstPair, pairs, panel, Partner.Itself, (byte*)decoded, (byte*)decoded, results);
-                    continue;
+                    var pairs = Math.Min(blockPairs, sweepEnd - firstPair);
+                    Decode(panel, firstPair, pairs, decoded);
+                    Product.MultiplyTiles<NearPanel>(
+                        firstTile, endTile, firstPair, pairs, panel, (byte*)decoded, (byte*)decoded,
+                        scratch + (panel - firstPanel) * GemmJob<V, TSimd, F32Panel>.PanelResults);
                 }
-
-                Decode(panel + 1, firstPair, pairs, nextDecoded);
-                Product.MultiplyTiles<F32Panel>(
-                    firstTile, endTile, firstPair, pairs, panel, Partner.Next, (byte*)decoded, (byte*)nextDecoded, results);
-                Product.MultiplyTiles<F32Panel>(
-                    firstTile,
-                    endTile,
-                    firstPair,
-                    pairs,
-                    panel + 1,
-                    Partner.Previous,
-                    (byte*)nextDecoded,
-                    (byte*)decoded,
-                    results + GemmJob<V, TSimd, F32Panel>.PanelResults);
             }
         }
     }
 
+    /// <summary>Decodes a block of a panel, and asks for the codes of the next.</summary>
     private readonly void Decode(int panel, int firstPair, int pairs, float* target)
     {
         var table = Panels + panel * PanelBytes;
-        TCodes.Decode<V, TSimd>(table, (uint*)(table + TableBytes), Groups, 2 * firstPair, 2 * pairs, target);
+        var codes = table + TableBytes;
+        var blockBytes = (PanelBytes - TableBytes) * pairs / Product.Pairs;
+        var next = codes + (PanelBytes - TableBytes) * (firstPair + pairs) / Product.Pairs;
+        for (long ahead = 0; ahead < blockBytes; ahead += LineBytes)
+        {
+            Prefetch.Read(next + ahead);
+        }
+
+        TCodes.Decode<V, TSimd>(table, (uint*)codes, Groups, 2 * firstPair, 2 * pairs, target);
     }
 }

@@ -8,4 +8,7 @@ internal unsafe partial interface ISimd<V>
 
     /// <summary>As many F16 as there are lanes, at any alignment; infinities and NaN stay what they are.</summary>
     static abstract V LoadF16(byte* source);
+
+    /// <summary>As many BF16 as there are lanes, rounded to nearest, ties to even; NaN stays NaN.</summary>
+    static abstract void StoreBf16(V vector, byte* destination);
 }

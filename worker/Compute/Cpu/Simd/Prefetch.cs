@@ -15,4 +15,14 @@ internal static unsafe class Prefetch
             Sse.Prefetch0(address);
         }
     }
+
+    /// <summary>Into the nearest cache only: for what is read once in a step, and would push out what is read again.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void ReadOnce(void* address)
+    {
+        if (Sse.IsSupported)
+        {
+            Sse.PrefetchNonTemporal(address);
+        }
+    }
 }

@@ -12,6 +12,20 @@ internal readonly unsafe partial struct Simd256
         Vector256.ConvertToSingle(((Vector256.Load(words) >>> shift) & Vector256.Create(mask)).AsInt32());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> BiasedCodes(uint* words, int shift, uint mask) =>
+        (((Vector256.Load(words) >>> shift) & Vector256.Create(mask)) | Vector256.Create(0x4B00_0000u)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void FiniteE4M3(
+        uint* words, out Vector256<float> first, out Vector256<float> second, out Vector256<float> third, out Vector256<float> fourth)
+    {
+        first = E4M3(words, 0);
+        second = E4M3(words, 8);
+        third = E4M3(words, 16);
+        fourth = E4M3(words, 24);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> E4M3(uint* words, int shift) => WidenE4M3(Vector256.Load(words) >>> shift);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

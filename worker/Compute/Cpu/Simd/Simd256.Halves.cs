@@ -9,6 +9,20 @@ internal readonly unsafe partial struct Simd256
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> LoadBf16(byte* source) => (LoadHalves(source) << 16).AsSingle();
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreBf16(Vector256<float> vector, byte* destination)
+    {
+        var bits = vector.AsUInt32();
+        var halves = bits >>> 16;
+
+        // NaN would be carried into infinity where only low bits of its mantissa are set.
+        var rounded = Vector256.ConditionalSelect(
+            Vector256.Equals(vector, vector).AsUInt32(),
+            (bits + Vector256.Create(0x7FFFu) + (halves & Vector256.Create(1u))) >>> 16,
+            halves | Vector256.Create(0x40u));
+        Vector128.Narrow(rounded.GetLower(), rounded.GetUpper()).Store((ushort*)destination);
+    }
+
     /// <summary>Subnormals are counted in steps, as <see cref="Join"/> does it and for its reason.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> LoadF16(byte* source)

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Cluster.Worker.Compute.Cpu.Simd;
 
@@ -8,6 +9,20 @@ internal readonly unsafe partial struct Simd512
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> LoadBf16(byte* source) => (LoadHalves(source) << 16).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreBf16(Vector512<float> vector, byte* destination)
+    {
+        var bits = vector.AsUInt32();
+        var halves = bits >>> 16;
+
+        // NaN would be carried into infinity where only low bits of its mantissa are set.
+        var rounded = Vector512.ConditionalSelect(
+            Vector512.Equals(vector, vector).AsUInt32(),
+            (bits + Vector512.Create(0x7FFFu) + (halves & Vector512.Create(1u))) >>> 16,
+            halves | Vector512.Create(0x40u));
+        Vector256.Narrow(rounded.GetLower(), rounded.GetUpper()).Store((ushort*)destination);
+    }
 
     /// <summary>Subnormals are counted in steps, as <see cref="Join"/> does it and for its reason.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -29,6 +44,8 @@ internal readonly unsafe partial struct Simd512
     private static Vector512<uint> LoadHalves(byte* source)
     {
         var halves = Vector256.Load((ushort*)source);
-        return Vector512.Create(Vector256.WidenLower(halves), Vector256.WidenUpper(halves));
+        return Avx512F.IsSupported
+            ? Avx512F.ConvertToVector512UInt32(halves)
+            : Vector512.Create(Vector256.WidenLower(halves), Vector256.WidenUpper(halves));
     }
 }

@@ -5,6 +5,17 @@ internal readonly unsafe partial struct SimdScalar
 {
     public static float Codes(uint* words, int shift, uint mask) => (*words >> shift) & mask;
 
+    public static float BiasedCodes(uint* words, int shift, uint mask) =>
+        BitConverter.UInt32BitsToSingle(((*words >> shift) & mask) | 0x4B00_0000);
+
+    public static void FiniteE4M3(uint* words, out float first, out float second, out float third, out float fourth)
+    {
+        first = E4M3(words, 0);
+        second = E4M3(words, 8);
+        third = E4M3(words, 16);
+        fourth = E4M3(words, 24);
+    }
+
     public static float E4M3(uint* words, int shift) => Fp8.FromE4M3((byte)(*words >> shift));
 
     public static float E2M1(uint* words, int shift) => Compute.Quantized.E2M1.Values[(int)((*words >> shift) & 15)];

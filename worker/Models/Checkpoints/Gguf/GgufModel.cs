@@ -120,6 +120,15 @@ internal sealed partial class GgufModel : IMountedFiles
     /// <summary>Where a tensor of the model is.</summary>
     public GgufFile FileOf(string name) => _tensors[name].File;
 
+    /// <summary>See <see cref="MappedFile.Forget"/>.</summary>
+    public void Forget()
+    {
+        foreach (var file in _files)
+        {
+            file.Mapping.Forget();
+        }
+    }
+
     /// <summary>A vector of F32; null where there is none of this name.</summary>
     /// <exception cref="CheckpointFormatException">It has another type.</exception>
     public double[]? Floats(string name)

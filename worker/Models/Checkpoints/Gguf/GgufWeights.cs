@@ -57,6 +57,8 @@ internal sealed class GgufWeights : WeightSource
 
     public override long TotalBytes => _model.Tensors.Sum(tensor => tensor.ByteLength);
 
+    public override void Forget() => _model.Forget();
+
     public override string FileOf(string name) =>
         PlaceOf(name) is { } place ? _model.FileOf(place.Tensor.Name).Path : Location;
 

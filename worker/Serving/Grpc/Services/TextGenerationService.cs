@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Protos.V1;
 using Cluster.Worker.Serving.Parsing;
+using Cluster.Worker.Serving.Relaying;
 using Cluster.Worker.Tokenization;
 using Grpc.Core;
 using FinishReason = Cluster.Worker.Protos.V1.FinishReason;
@@ -21,15 +22,15 @@ internal sealed class TextGenerationService(ServingState state) : TextGeneration
     private const int MaxBatch = 1024;
 
     public override Task<GenerateResponse> Generate(GenerateRequest request, ServerCallContext context) =>
-        GenerateAsync(request, TraceOf(context), context.CancellationToken);
+        GenerateAsync(request, context, context.CancellationToken);
 
     public override Task GenerateStream(
         GenerateRequest request, IServerStreamWriter<GenerateStreamResponse> responseStream, ServerCallContext context) =>
-        responseStream.WriteAllAsync(GenerateStreamAsync(request, TraceOf(context), context.CancellationToken));
+        responseStream.WriteAllAsync(GenerateStreamAsync(request, context, isStreamed: true, context.CancellationToken));
 
     public override Task GenerateBatch(
         GenerateBatchRequest request, IServerStreamWriter<GenerateBatchResponse> responseStream, ServerCallContext context) =>
-        responseStream.WriteAllAsync(GenerateBatchAsync(request, TraceOf(context), context.CancellationToken));
+        responseStream.WriteAllAsync(GenerateBatchAsync(request, context, context.CancellationToken));
 
     public override Task<TokenizeResponse> Tokenize(TokenizeRequest request, ServerCallContext context)
     {
@@ -62,12 +63,13 @@ internal sealed class TextGenerationService(ServingState state) : TextGeneration
     private static string? TraceOf(ServerCallContext context) =>
         context.GetHttpContext().Request.Headers[RequestIdKey] is [.., var last] ? last : null;
 
-    private async Task<GenerateResponse> GenerateAsync(GenerateRequest request, string? trace, CancellationToken cancellationToken)
+    private async Task<GenerateResponse> GenerateAsync(
+        GenerateRequest request, ServerCallContext context, CancellationToken cancellationToken)
     {
         var text = new StringBuilder();
         var reasoning = new StringBuilder();
         var response = new GenerateResponse();
-        await foreach (var part in GenerateStreamAsync(request, trace, cancellationToken))
+        await foreach (var part in GenerateStreamAsync(request, context, isStreamed: false, cancellationToken))
         {
             text.Append(part.Text);
             reasoning.Append(part.Reasoning);
@@ -89,32 +91,46 @@ internal sealed class TextGenerationService(ServingState state) : TextGeneration
         return response;
     }
 
-    private async IAsyncEnumerable<GenerateStreamResponse> GenerateStreamAsync(
-        GenerateRequest request,
-        string? trace,
-        [EnumeratorCancellation] CancellationToken cancellationToken)
+    private IAsyncEnumerable<GenerateStreamResponse> GenerateStreamAsync(
+        GenerateRequest request, ServerCallContext context, bool isStreamed, CancellationToken cancellationToken)
     {
         var model = RequireModel(request.Model);
-        var prompt = Prompt(request, model);
+        var envelope = GrpcEnvelope.Read(request.ClusterEnvelope, context, model);
+        var prompt = Prompt(request, model, envelope);
         var sampling = TextGenerationSampling.Map(request.Sampling ?? new SamplingParams(), model.Engine.VocabSize, model.Defaults);
         var plan = request.InputCase == GenerateRequest.InputOneofCase.Chat
             ? new OutputPlan(model.Formats, model.Tokenizer, CallDemand.None, prompt, isContinued: false)
             : null;
-        var parser = plan?.CreateParser();
-        var generation = new GenerationRequest(RequestId(request, trace), prompt, plan?.Sampling(sampling) ?? sampling)
+        var id = RequestId(request, TraceOf(context), envelope);
+        var generation = new GenerationRequest(id, prompt, plan?.Sampling(sampling) ?? sampling)
         {
             Priority = request.Priority,
-            CacheSalt = request.HasCacheSalt ? request.CacheSalt : null,
+            CacheSalt = envelope?.CacheSalt ?? (request.HasCacheSalt ? request.CacheSalt : null),
         };
+        if (envelope is not null)
+        {
+            generation = Relay.Of(generation, envelope, prompt: 0, isStreamed, leadingEvents: 0) with
+            {
+                RequestId = request.RequestId.Length > 0 ? id : GrpcEnvelope.EngineId(id),
+            };
+        }
+
+        return RunAsync(model, generation, id, plan?.CreateParser(), cancellationToken).Undelivered(isStreamed ? envelope : null);
+    }
+
+    private async IAsyncEnumerable<GenerateStreamResponse> RunAsync(
+        ServedModel model, GenerationRequest generation, string id, OutputParser? parser,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
         await foreach (var output in Generation.RunAsync(state, model.Engine, generation, cancellationToken))
         {
-            yield return TakenApart(ToWire(output, generation.RequestId, model), output, parser);
+            yield return TakenApart(ToWire(output, id, model), output, parser);
         }
     }
 
     private async IAsyncEnumerable<GenerateBatchResponse> GenerateBatchAsync(
         GenerateBatchRequest batch,
-        string? trace,
+        ServerCallContext context,
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         if (batch.Requests.Count is 0 or > MaxBatch)
@@ -123,7 +139,7 @@ internal sealed class TextGenerationService(ServingState state) : TextGeneration
         }
 
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var answers = batch.Requests.Select((request, index) => AnswerAsync(request, index, trace, stop.Token)).ToArray();
+        var answers = batch.Requests.Select((request, index) => AnswerAsync(request, index, context, stop.Token)).ToArray();
         try
         {
             await foreach (var answer in Task.WhenEach(answers).WithCancellation(cancellationToken))
@@ -139,12 +155,17 @@ internal sealed class TextGenerationService(ServingState state) : TextGeneration
     }
 
     private async Task<GenerateBatchResponse> AnswerAsync(
-        GenerateRequest request, int index, string? trace, CancellationToken cancellationToken)
+        GenerateRequest request, int index, ServerCallContext context, CancellationToken cancellationToken)
     {
         var answer = new GenerateBatchResponse { Index = (uint)index };
         try
         {
-            answer.Response = await GenerateAsync(request, trace, cancellationToken);
+            if (!request.ClusterEnvelope.IsEmpty)
+            {
+                throw new InvalidRequestException("cluster_envelope is set; requests of a batch have none", "cluster_envelope");
+            }
+
+            answer.Response = await GenerateAsync(request, context, cancellationToken);
         }
         catch (Exception exception) when (CallFailures.StatusOf(exception) is { } failure)
         {
@@ -233,17 +254,12 @@ internal sealed class TextGenerationService(ServingState state) : TextGeneration
     }
 
     /// <summary>A proxy repeats its x-request-id when it retries, so that alone would not be unique.</summary>
-    private static string RequestId(GenerateRequest request, string? trace)
-    {
-        if (request.RequestId.Length > 0)
-        {
-            return request.RequestId;
-        }
+    private static string RequestId(GenerateRequest request, string? trace, Envelope? envelope) =>
+        request.RequestId.Length > 0 ? request.RequestId
+        : trace is { Length: > 0 } ? Generation.DrawRequestId(trace, envelope?.Id)
+        : Generation.DrawRequestId(drawn: envelope?.Id);
 
-        return trace is { Length: > 0 } ? Generation.DrawRequestId(trace) : Generation.DrawRequestId();
-    }
-
-    private static IReadOnlyList<int> Prompt(GenerateRequest request, ServedModel model)
+    private static IReadOnlyList<int> Prompt(GenerateRequest request, ServedModel model, Envelope? envelope)
     {
         // A chat template writes the special tokens itself.
         var prompt = request.InputCase switch
@@ -251,7 +267,7 @@ internal sealed class TextGenerationService(ServingState state) : TextGeneration
             GenerateRequest.InputOneofCase.Prompt => PromptEncoding.Encode(model, request.Prompt, addSpecialTokens: true, "prompt"),
             GenerateRequest.InputOneofCase.TokenIds => WireNumber.ToTokenIds(request.TokenIds.Ids, model.Engine.VocabSize, "token_ids"),
             GenerateRequest.InputOneofCase.Chat =>
-                PromptEncoding.Encode(model, Render(request.Chat, model), addSpecialTokens: false, "chat"),
+                PromptEncoding.Encode(model, Render(request.Chat, model, envelope?.Now), addSpecialTokens: false, "chat"),
             _ => throw new InvalidRequestException("the request has no input; set prompt, token_ids or chat", "input"),
         };
         return prompt.Count > 0
@@ -259,7 +275,7 @@ internal sealed class TextGenerationService(ServingState state) : TextGeneration
             : throw new InvalidRequestException("the prompt has no tokens; at least one is needed", "input");
     }
 
-    private static string Render(Conversation chat, ServedModel model)
+    private static string Render(Conversation chat, ServedModel model, DateTimeOffset? now = null)
     {
         var template = model.ChatTemplate
             ?? throw CallFailures.Error(
@@ -271,6 +287,6 @@ internal sealed class TextGenerationService(ServingState state) : TextGeneration
 
         var messages = new JsonArray(
             [.. chat.Messages.Select(message => new JsonObject { ["role"] = message.Role, ["content"] = message.Content })]);
-        return template.Render(messages, tools: null, addGenerationPrompt: true);
+        return template.Render(messages, tools: null, addGenerationPrompt: true, now: now);
     }
 }

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Protos.Vllm;
+using Cluster.Worker.Serving.Relaying;
 using Grpc.Core;
 
 namespace Cluster.Worker.Serving.Grpc.Services;
@@ -14,7 +15,7 @@ internal sealed class VllmEngineService(ServingState state, TimeProvider time) :
 
     public override Task Generate(
         GenerateRequest request, IServerStreamWriter<GenerateResponse> responseStream, ServerCallContext context) =>
-        responseStream.WriteAllAsync(GenerateAsync(request, context.CancellationToken));
+        responseStream.WriteAllAsync(GenerateAsync(request, context));
 
     public override Task<EmbedResponse> Embed(EmbedRequest request, ServerCallContext context) =>
         throw CallFailures.Error(StatusCode.Unimplemented, "this worker serves generative models; it makes no embeddings");
@@ -59,13 +60,21 @@ internal sealed class VllmEngineService(ServingState state, TimeProvider time) :
         });
     }
 
-    private async IAsyncEnumerable<GenerateResponse> GenerateAsync(
-        GenerateRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+    private IAsyncEnumerable<GenerateResponse> GenerateAsync(GenerateRequest request, ServerCallContext context)
     {
         var model = state.RequireReady();
         Interlocked.Exchange(ref _lastReceivedUnixMilliseconds, time.GetUtcNow().ToUnixTimeMilliseconds());
+        var envelope = GrpcEnvelope.Read(request.ClusterEnvelope, context, model);
+        var generation = ToEngine(request, model, envelope);
+        return RunAsync(request, model.Engine, generation, context.CancellationToken).Undelivered(request.Stream ? envelope : null);
+    }
+
+    private async IAsyncEnumerable<GenerateResponse> RunAsync(
+        GenerateRequest request, IEngine engine, GenerationRequest generation,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
         var generated = new List<uint>();
-        await foreach (var output in Generation.RunAsync(state, model.Engine, ToEngine(request, model), cancellationToken))
+        await foreach (var output in Generation.RunAsync(state, engine, generation, cancellationToken))
         {
             var tokens = output.TokenIds.Select(id => (uint)id);
             generated.AddRange(tokens);
@@ -100,7 +109,7 @@ internal sealed class VllmEngineService(ServingState state, TimeProvider time) :
         }
     }
 
-    private static GenerationRequest ToEngine(GenerateRequest request, ServedModel model)
+    private static GenerationRequest ToEngine(GenerateRequest request, ServedModel model, Envelope? envelope)
     {
         if (request.HasMmInputs)
         {
@@ -121,10 +130,14 @@ internal sealed class VllmEngineService(ServingState state, TimeProvider time) :
             throw new InvalidRequestException("the prompt has no tokens; at least one is needed", "input");
         }
 
-        return new GenerationRequest(
+        var generation = new GenerationRequest(
             request.RequestId.Length > 0 ? request.RequestId : Generation.DrawRequestId(),
             PromptTruncation.Apply(prompt, kept),
-            VllmSampling.Map(wire, model.Engine.VocabSize, model.Defaults));
+            VllmSampling.Map(wire, model.Engine.VocabSize, model.Defaults))
+        {
+            CacheSalt = envelope?.CacheSalt,
+        };
+        return envelope is null ? generation : Relay.Of(generation, envelope, prompt: 0, request.Stream, leadingEvents: 0);
     }
 
     private static string Spell(FinishReason reason) => reason switch

@@ -8,7 +8,7 @@ public class LinearTests
     public static TheoryData<int, int, int> OddShapes => new()
     {
         { 1, 1, 1 }, { 1, 33, 7 }, { 2, 17, 31 }, { 3, 65, 64 }, { 5, 31, 33 }, { 6, 16, 2 }, { 7, 70, 19 }, { 11, 9, 40 },
-        { 13, 129, 65 }, { 25, 48, 515 }, { 130, 37, 1030 },
+        { 13, 129, 65 }, { 20, 65, 97 }, { 25, 48, 515 }, { 130, 37, 1030 }, { 140, 33, 1301 },
     };
 
     [Theory, MemberData(nameof(OddShapes))]
@@ -81,7 +81,7 @@ public class LinearTests
     public void A_row_has_the_same_bits_alone_in_any_batch_at_any_place_width_and_thread_count(string dtypeName)
     {
         var dtype = Enum.Parse<DType>(dtypeName);
-        const int Rows = 140, N = 77, K = 1041;
+        const int Rows = 140, N = 77, K = 1241;
         var random = new Random(11);
         float[] x = HostTensors.Random(random, Rows * K), w = HostTensors.Random(random, N * K), bias = HostTensors.Random(random, N);
         float[]? reference = null;
@@ -94,7 +94,7 @@ public class LinearTests
                     "w", [HostTensors.Of("w", dtype, w, N, K)], [HostTensors.Of("b", DType.F32, bias, N)]);
                 reference ??= [
                     .. Enumerable.Range(0, Rows).SelectMany(row => Multiply(device, x[(row * K)..((row + 1) * K)], 1, K, weight))];
-                foreach (var batch in new[] { 2, 3, 5, 7, 12, 29, Rows })
+                foreach (var batch in new[] { 2, 3, 5, 7, 12, 20, 29, 32, 64, Rows })
                 {
                     var first = (Rows - batch) / 2;
                     var actual = Multiply(device, x[(first * K)..((first + batch) * K)], batch, K, weight);

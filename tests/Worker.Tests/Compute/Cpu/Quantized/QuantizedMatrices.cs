@@ -9,9 +9,9 @@ internal static class QuantizedMatrices
 {
     /// <summary>Kinds that <see cref="Random"/> makes.</summary>
     public static readonly string[] Kinds =
-        ["fp8", "fp8 blocks", "fp8 blocks, cut", "4 bits", "4 bits, act-order", "4 bits, bf16 scales", "4 bits, f32 scales", "8 bits",
-            "8 bits, act-order", "lookup", "lookup, bf16", "mxfp4", "mxfp4, cut", "4 bits, superblocks",
-            "4 bits, superblocks, cut", "5 bits, superblocks", "5 bits, superblocks, cut", "6 bits, superblocks",
+        ["fp8", "fp8 blocks", "fp8 blocks, cut", "4 bits", "4 bits, act-order", "4 bits, bf16 scales", "4 bits, f32 scales",
+            "4 bits, groups of 64", "8 bits", "8 bits, groups of 64", "8 bits, act-order", "lookup", "lookup, bf16", "mxfp4", "mxfp4, cut",
+            "4 bits, superblocks", "4 bits, superblocks, cut", "5 bits, superblocks", "5 bits, superblocks, cut", "6 bits, superblocks",
             "6 bits, superblocks, cut"];
 
     private static readonly float[] E2M1 = [0, 0.5f, 1, 1.5f, 2, 3, 4, 6];
@@ -71,10 +71,11 @@ internal static class QuantizedMatrices
                 dtype, Codes(random, 16, outFeatures * inFeatures), outFeatures, inFeatures, Rounded(random, dtype, outFeatures * 16, 1));
         }
 
-        // Group sizes that divide nothing: what is asked for is that any assignment of inputs to groups works.
+        // Group sizes that divide nothing, as any assignment of inputs to groups must work; and one of whole words, as checkpoints have.
         var bits = kind[0] - '0';
-        var groups = Math.Max(1, inFeatures / 5);
-        var groupOf = Enumerable.Range(0, inFeatures).Select(k => Math.Min(k / 5, groups - 1)).ToArray();
+        var size = kind.Contains("groups of 64") ? 64 : 5;
+        var groups = Math.Max(1, inFeatures / size);
+        var groupOf = Enumerable.Range(0, inFeatures).Select(k => Math.Min(k / size, groups - 1)).ToArray();
         if (kind.Contains("act-order"))
         {
             random.Shuffle(groupOf);

@@ -121,6 +121,40 @@ public class ElementwiseTests
         Assert.Equal(11 * 19 * dtype.Size(), table.ResidentBytes);
     }
 
+    [Theory, InlineData(nameof(DType.F32)), InlineData(nameof(DType.F16)), InlineData(nameof(DType.BF16))]
+    public void A_table_that_is_the_output_matrix_gives_the_same_rows_and_the_same_products(string dtypeName)
+    {
+        const int Rows = 83, Columns = 19;
+        var values = HostTensors.Random(new Random(5), Rows * Columns);
+        var source = HostTensors.Of("embed", Enum.Parse<DType>(dtypeName), values, Rows, Columns);
+        int[] ids = [82, 0, 31, 32, 33, 15, 16];
+        foreach (var width in CpuDevice.Widths)
+        {
+            using var device = new CpuDevice(width);
+            var (table, output) = device.Backend.LoadTied("embed", source, 0, Rows);
+            var (end, _) = device.Backend.LoadTied("embed", source, 30, Rows - 30);
+            var plain = device.Backend.LoadEmbedding(source);
+            var plainEnd = device.Backend.LoadEmbedding(source.RowRange(30, Rows - 30));
+            var matrix = device.Backend.LoadLinear("matrix", [source]);
+            var chosen = device.Integers(ids.Length, 1, ids);
+            var (tied, apart) = (device.Empty(ids.Length, Columns), device.Empty(ids.Length, Columns));
+            device.Backend.Embed(chosen, table, tied);
+            device.Backend.Embed(chosen, plain, apart);
+            Assert.Equal(device.Read(apart), device.Read(tied));
+
+            device.Backend.EmbedShard(chosen, 30, end, tied);
+            device.Backend.EmbedShard(chosen, 30, plainEnd, apart);
+            Assert.Equal(device.Read(apart), device.Read(tied));
+            device.Backend.Embed(chosen, plain, apart);
+
+            var (first, second) = (device.Empty(ids.Length, Rows), device.Empty(ids.Length, Rows));
+            device.Backend.Linear(apart, output, first);
+            device.Backend.Linear(apart, matrix, second);
+            Assert.Equal(device.Read(second), device.Read(first));
+            Assert.Equal(0, table.ResidentBytes);
+        }
+    }
+
     [Fact]
     public void Gather_copies_the_wanted_rows()
     {
@@ -137,7 +171,9 @@ public class ElementwiseTests
         using var device = new CpuDevice(VectorWidth.Bits256, threads: 2);
         var table = device.Backend.LoadEmbedding(HostTensors.Of("embed", DType.F32, new float[12], 4, 3));
         var ids = device.Integers(1, 1, 4);
+        var (tied, _) = device.Backend.LoadTied("embed", HostTensors.Of("embed", DType.F32, new float[12], 4, 3), 0, 4);
         Assert.Throws<ArgumentOutOfRangeException>(() => device.Backend.Embed(ids, table, device.Empty(1, 3)));
+        Assert.Throws<ArgumentOutOfRangeException>(() => device.Backend.Embed(ids, tied, device.Empty(1, 3)));
         Assert.Throws<ArgumentOutOfRangeException>(() => device.Backend.GatherRows(device.Empty(4, 3), ids, device.Empty(1, 3)));
     }
 
