@@ -86,6 +86,12 @@ internal sealed partial class IlgpuBackend
     public override void Route(
         Tensor x, LinearWeight router, Tensor logits, in ExpertRouting routing, Tensor? correction, Tensor experts, Tensor weights)
     {
+        // In prompts already, which come first: memory that is new drops the graphs of decode steps.
+        if (Scratch(ref _routed, "groups of routers", sizeof(uint) * MatrixCoreRows))
+        {
+            _launcher.Clear(_routed.Memory);
+        }
+
         if (((IlgpuLinear)router).Sections is not [{ Format.Kind: WeightKind.Plain } section] || router.InFeatures % 4 != 0
             || x.Rows > MatrixCoreRows || x.Rows == 0)
         {
@@ -98,10 +104,6 @@ internal sealed partial class IlgpuBackend
         Require(logits, x.Rows, router.OutFeatures);
         Require(weights, x.Rows, experts.Columns);
         _sorted = default;
-        if (Scratch(ref _routed, "groups of routers", sizeof(uint) * MatrixCoreRows))
-        {
-            _launcher.Clear(_routed.Memory);
-        }
 
         var added = correction is { } one ? RangeOf(one, DType.F32, logits.Columns) : _nothing;
         var chosen = RangeOf(experts, DType.I32, x.Rows * experts.Columns);

@@ -182,6 +182,10 @@ public abstract partial class OperationTests(DeviceFixture fixture)
         });
     }
 
+    /// <summary>Whether a layer's format leaves the order of its sums as it is. Matrix cores have another one than the kernels for what
+    /// they do not take.</summary>
+    private protected virtual bool SumsInOneOrder => true;
+
     [Theory, MemberData(nameof(Codes))]
     public void Quantized_layers_multiply_by_the_very_weights_of_the_dequantized_ones(string kind)
     {
@@ -197,7 +201,11 @@ public abstract partial class OperationTests(DeviceFixture fixture)
         fixture.Device.Backend.Linear(input, fixture.Device.Backend.LoadLinear("w", parts), output);
         fixture.Device.Backend.Linear(input, fixture.Device.Backend.LoadLinear("w", [.. plain]), expected);
 
-        Assert.Equal(fixture.Device.Read(expected), fixture.Device.Read(output));
+        if (SumsInOneOrder)
+        {
+            Assert.Equal(fixture.Device.Read(expected), fixture.Device.Read(output));
+        }
+
         Same(1e-4, device =>
         {
             var result = device.Empty(Rows, 71);
