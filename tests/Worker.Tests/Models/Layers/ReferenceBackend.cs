@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Collectives;
 using Cluster.Worker.Compute.Quantized;
+using Cluster.Worker.Models.Config;
 using Cluster.Worker.Tests.Compute;
 using Cluster.Worker.Tests.Compute.Cpu.Quantized;
 
@@ -18,6 +19,9 @@ internal sealed partial class ReferenceBackend(Communicator? group = null) : Bac
     public override long AvailableBytes => DeviceBytes;
 
     public long DeviceBytes { get; init; } = 1L << 30;
+
+    /// <summary>Inputs of linear layers become bf16 first, as on matrix cores with <c>--dtype bfloat16</c>.</summary>
+    public bool RoundsInputs { get; init; }
 
     public override Tensor Allocate(string name, DType dtype, int rows, int columns = 1) =>
         new(dtype == DType.I32 ? new Memory<int>(name, rows * columns) : new Memory<float>(name, rows * columns), dtype, rows, columns);
@@ -123,7 +127,7 @@ internal sealed partial class ReferenceBackend(Communicator? group = null) : Bac
         var (values, bias) = ((Linear32)weight).Parameters;
         for (var t = 0; t < x.Rows; t++)
         {
-            var row = Row(x, t);
+            var row = RoundsInputs ? Array.ConvertAll(Row(x, t).ToArray(), BFloat16.Round) : Row(x, t);
             for (var n = 0; n < weight.OutFeatures; n++)
             {
                 Row(output, t)[n] = (float)(Dot(row, values.AsSpan(n * weight.InFeatures, weight.InFeatures)) + (bias?[n] ?? 0));

@@ -1,6 +1,8 @@
+using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Ilgpu;
 using Cluster.Worker.Models.Verification;
 using Cluster.Worker.Tests.Models;
+using Cluster.Worker.Tests.Models.Layers;
 
 namespace Cluster.Worker.Tests.Compute.Ilgpu.Drivers;
 
@@ -8,19 +10,30 @@ namespace Cluster.Worker.Tests.Compute.Ilgpu.Drivers;
 [Trait(Category.Name, Category.Interpreter)]
 public sealed class HipGoldenTests
 {
-    [Theory]
-    [InlineData("llama2", false, 2e-3f)]
-    [InlineData("mixtral", false, 2e-3f)]
-    [InlineData("gemma2", false, 2e-3f)]
-    [InlineData("qwen3", false, 2e-3f)]
-    [InlineData("llama3.1", true, 5e-2f)]
-    public void Logits_are_those_of_the_reference_implementation(string name, bool rounds, float tolerance)
-    {
-        var golden = GoldenFile.Open(Fixtures.Golden(name));
-        var result = GoldenVerification.Verify(
-            Fixtures.Checkpoint(name), golden, () => HipFixture.Make(new IlgpuOptions { RoundsActivations = rounds }), tolerance);
+    private const float Tolerance = 2e-3f;
 
-        Assert.True(result.Passes(tolerance) || (rounds && result.MaxAbsDiff < tolerance), $"{name}: {result}");
+    [Theory, InlineData("llama2"), InlineData("mixtral"), InlineData("gemma2"), InlineData("qwen3")]
+    public void Logits_are_those_of_the_reference_implementation(string name)
+    {
+        var result = Verify(name, () => HipFixture.Make());
+
+        Assert.True(result.Passes(Tolerance), $"{name}: {result}");
         Assert.Equal("", HipFixture.Text);
     }
+
+    /// <summary>Both differ by what inputs of 8 bits make of them; the order of sums adds little to that.</summary>
+    [Fact]
+    public void With_rounded_inputs_logits_are_as_near_as_those_of_the_scalar_twin_that_rounds_the_same()
+    {
+        const string Name = "llama3.1";
+        var expected = Verify(Name, () => new ReferenceBackend { RoundsInputs = true });
+        var result = Verify(Name, () => HipFixture.Make(new IlgpuOptions { RoundsActivations = true }));
+
+        Assert.True(expected.MaxAbsDiff > 10 * Tolerance, $"{Name}, scalar twin: {expected}");
+        Assert.True(result.MaxAbsDiff < 1.25f * expected.MaxAbsDiff, $"{Name}: {result}, scalar twin: {expected}");
+        Assert.Equal("", HipFixture.Text);
+    }
+
+    private static GoldenResult Verify(string name, Func<Backend> backend) =>
+        GoldenVerification.Verify(Fixtures.Checkpoint(name), GoldenFile.Open(Fixtures.Golden(name)), backend, Tolerance);
 }
