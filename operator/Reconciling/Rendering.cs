@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.NodeAgent;
+using Cluster.Operator.Reconciling.Preloading;
 using Cluster.Operator.Reconciling.Sizing;
 using k8s.Models;
 
@@ -11,8 +12,8 @@ namespace Cluster.Operator.Reconciling;
 
 /// <summary>What the operator would create for a deployment that has no pods yet. Called by the <c>render</c> command; decides
 /// with the same <see cref="Planner"/> and builds with the same builders as the operator. No I/O.</summary>
-/// <param name="Objects">Services, PodDisruptionBudget, ServiceAccount, ResourceClaimTemplate, Secret and pods, without ownerReferences:
-/// only a cluster knows the owner's uid.</param>
+/// <param name="Objects">Services, PodDisruptionBudget, ServiceAccount, ResourceClaimTemplate, Secret, pods that fill caches, and replicas,
+/// without ownerReferences: only a cluster knows the owner's uid.</param>
 /// <param name="Problem">Why it is not all that was asked for; null when it is.</param>
 internal sealed record Rendering(IReadOnlyList<JsonObject> Objects, string? Problem)
 {
@@ -67,9 +68,13 @@ internal sealed record Rendering(IReadOnlyList<JsonObject> Objects, string? Prob
             LeastVramBytes = sizing?.VramBytesPerGpu,
             MostCreations = ModelDeploymentSpec.MostReplicas
         };
-        var plan = ledger is not null
-            ? Planner.Decide(request, [], ledger)
-            : Planner.Decide(request with { Requirements = PodRequirements.None }, [], new GpuLedger(SimulatedNodes(request), []));
+        if (ledger is null)
+        {
+            request = request with { Requirements = PodRequirements.None };
+            ledger = new GpuLedger(SimulatedNodes(request), []);
+        }
+
+        var plan = Planner.Decide(request, [], ledger);
         List<JsonObject> objects = [
             WorkerServices.Manifest(deployment, headless: false), WorkerServices.Manifest(deployment, headless: true),
             WorkerBudget.Manifest(deployment), WorkerAccount.Manifest(deployment)];
@@ -81,6 +86,14 @@ internal sealed record Rendering(IReadOnlyList<JsonObject> Objects, string? Prob
         if (options.GatewayMasterKey is not null)
         {
             objects.Add(GatewaySecret.Manifest(deployment, key: null));
+        }
+
+        if (deployment.Spec.Model.Preload == true)
+        {
+            var filling = PreloadPod.Template(deployment, template);
+            var targets = PreloadPod.IsShared(filling) ? [PreloadPod.Shared]
+                : Preloader.TargetsOf(ledger.Nodes, deployment.Spec.Gpu, request.Requirements);
+            objects.AddRange(targets.Select(target => PreloadPod.Build(deployment, filling, target)));
         }
 
         objects.AddRange(plan.Actions.OfType<CreatePod>().Select((create, i) =>

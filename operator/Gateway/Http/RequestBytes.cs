@@ -22,8 +22,9 @@ internal sealed class RequestBytes(int mostBytes, long mostInflightBytes)
             throw TooLarge();
         }
 
+        // What is announced is only believed as far as it is free: clients that announce much and send nothing hold little.
         var lease = new BodyLease(this);
-        var buffer = ArrayPool<byte>.Shared.Rent((int)Math.Max(4096, announced ?? 0) + 1);
+        var buffer = ArrayPool<byte>.Shared.Rent((int)Math.Clamp(announced ?? 0, 4096, FreeBytes) + 1);
         try
         {
             var length = 0;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Cluster.Common.Metrics;
 using Cluster.Operator.Gateway.Relay;
 using Cluster.Operator.Gateway.Routing;
 using Cluster.Operator.Gateway.Traffic;
@@ -42,57 +43,33 @@ internal sealed class ReplicaMetrics(
         var isWorkers = false;
         double running = 0, waiting = 0, usage = 0, queries = 0, hits = 0;
         var blocks = 0;
-        foreach (var line in page.AsSpan().EnumerateLines())
+        foreach (var sample in MetricsReader.Read(page))
         {
-            if (!line.StartsWith("vllm:", StringComparison.Ordinal))
-            {
-                continue;
-            }
-
-            var name = line[..Math.Max(0, line.IndexOfAny('{', ' '))];
-            var space = line.LastIndexOf(' ');
-            if (!double.TryParse(line[(space + 1)..], NumberStyles.Float, CultureInfo.InvariantCulture, out var value))
-            {
-                continue;
-            }
-
-            switch (name)
+            switch (sample.Name)
             {
                 case "vllm:num_requests_running":
-                    (isWorkers, running) = (true, running + value);
+                    (isWorkers, running) = (true, running + sample.Value);
                     break;
                 case "vllm:num_requests_waiting":
-                    waiting += value;
+                    waiting += sample.Value;
                     break;
                 case "vllm:kv_cache_usage_perc":
-                    usage = Math.Max(usage, value);
+                    usage = Math.Max(usage, sample.Value);
                     break;
                 case "vllm:prefix_cache_queries_total":
-                    queries += value;
+                    queries += sample.Value;
                     break;
                 case "vllm:prefix_cache_hits_total":
-                    hits += value;
+                    hits += sample.Value;
                     break;
-                case "vllm:cache_config_info":
-                    blocks = Label(line, "num_gpu_blocks=\"");
+                case "vllm:cache_config_info" when int.TryParse(
+                    sample.Labels.GetValueOrDefault("num_gpu_blocks"), NumberStyles.None, CultureInfo.InvariantCulture, out var number):
+                    blocks = number;
                     break;
             }
         }
 
         return isWorkers ? (new ReplicaLoad((int)running, (int)waiting, usage, (long)queries, (long)hits), blocks) : null;
-    }
-
-    private static int Label(ReadOnlySpan<char> line, string name)
-    {
-        var start = line.IndexOf(name, StringComparison.Ordinal);
-        if (start < 0)
-        {
-            return 0;
-        }
-
-        var rest = line[(start + name.Length)..];
-        var number = rest[..Math.Max(0, rest.IndexOf('"'))];
-        return int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var value) ? value : 0;
     }
 
     private async Task ReadAsync(ServingReplica replica, CancellationToken cancellationToken)

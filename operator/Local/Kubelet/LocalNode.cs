@@ -22,6 +22,10 @@ internal sealed class LocalNode : IAsyncDisposable
     private readonly Informer<V1Pod> _informer;
     private readonly CancellationTokenSource _stop = new();
     private readonly ConcurrentDictionary<string, PodRunner> _workers = new(StringComparer.Ordinal);
+
+    // Removed by force: their processes are ending, and their folders are still there.
+    private readonly ConcurrentDictionary<Task, string> _leaving = new();
+
     private Task _running = Task.CompletedTask;
     private bool _stopping;
 
@@ -62,6 +66,7 @@ internal sealed class LocalNode : IAsyncDisposable
         await Task.WhenAll(_workers.Values.Select(worker => worker.DisposeAsync().AsTask()));
         await _stop.CancelAsync();
         await _running;
+        await Task.WhenAll(_leaving.Keys);
         _stop.Dispose();
     }
 
@@ -74,7 +79,11 @@ internal sealed class LocalNode : IAsyncDisposable
             if (_workers.TryRemove(uid, out var orphan))
             {
                 orphan.Terminate(TimeSpan.Zero);
-                _ = orphan.DisposeAsync().AsTask();
+                var ending = orphan.DisposeAsync().AsTask();
+                _leaving.TryAdd(ending, uid);
+                _ = ending.ContinueWith(
+                    ended => _leaving.TryRemove(ended, out var _), CancellationToken.None, TaskContinuationOptions.None,
+                    TaskScheduler.Default);
             }
 
             return;

@@ -47,7 +47,7 @@ internal sealed class Preloader
         var spec = PreloadPod.Template(deployment, template);
         var isShared = PreloadPod.IsShared(spec);
         var plan = PreloadPlan.Decide(
-            isShared ? [PreloadPod.Shared] : TargetsOf(deployment.Spec.Gpu, template), pods, PreloadPod.HashOf(spec));
+            isShared ? [PreloadPod.Shared] : TargetsOf(_nodes(), deployment.Spec.Gpu, template.Requirements), pods, PreloadPod.HashOf(spec));
         await DeleteAsync(plan.Delete, cancellationToken);
         var refused = await CreateAsync(deployment, spec, plan.Create, cancellationToken);
         var choosesNodes = deployment.Spec.Gpu.Allocation == GpuAllocation.Pinned && !isShared;
@@ -62,10 +62,8 @@ internal sealed class Preloader
     }
 
     /// <summary>The nodes that pods may go to now: one that is away or cordoned is filled when it is back.</summary>
-    private List<string> TargetsOf(GpuSpec gpu, WorkerTemplate template) =>
-    [
-        .. _nodes().Where(n => template.Requirements.Refusal(n.Node) is null && HasGpus(n, gpu)).Select(n => n.Name),
-    ];
+    public static IReadOnlyList<string> TargetsOf(IEnumerable<GpuNode> nodes, GpuSpec gpu, PodRequirements requirements) =>
+        [.. nodes.Where(n => requirements.Refusal(n.Node) is null && HasGpus(n, gpu)).Select(n => n.Name)];
 
     private static bool HasGpus(GpuNode node, GpuSpec gpu) => gpu.Allocation switch
     {

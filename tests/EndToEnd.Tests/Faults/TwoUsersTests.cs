@@ -62,7 +62,11 @@ public sealed partial class TwoUsersTests
 
         Assert.Equal(0, await again.InterruptAsync());
         Assert.Equal(0, await bens.InterruptAsync());
-        Assert.Empty(Directory.EnumerateDirectories(shared, "cluster-*"));
+        Assert.Equal(
+            "",
+            string.Join('\n', Directory.EnumerateDirectories(shared, "cluster-*")
+                .SelectMany(folder => Directory.EnumerateFileSystemEntries(folder, "*", SearchOption.AllDirectories).Prepend(folder)))
+                + (Directory.EnumerateDirectories(shared, "cluster-*").Any() ? $"\n{again.Output}\n{bens.Output}" : ""));
     }
 
     [Fact]

@@ -8,7 +8,7 @@ namespace Cluster.EndToEnd.Tests.Gateway;
 
 /// <summary>A model without a replica: the first request starts one and gets its answer, and after a while without requests there is none
 /// again. Operator, gateway, node and worker are the real ones.</summary>
-[Trait(Category.Name, Category.Slow)]
+[Trait(Category.Name, Category.Long)]
 public sealed partial class FromZeroTests(ITestOutputHelper output)
 {
     private const string OnDemand = """

@@ -6,7 +6,7 @@ using Cluster.EndToEnd.Tests.Support;
 namespace Cluster.EndToEnd.Tests.Gateway;
 
 /// <summary>SIGKILL of real workers under streaming clients of a real gateway: what clients get is what they would have got.</summary>
-[Trait(Category.Name, Category.Slow)]
+[Trait(Category.Name, Category.Long)]
 public sealed partial class KilledReplicaTests
 {
     private const int SigKill = 9;

@@ -4,6 +4,7 @@ using Cluster.Operator.Yaml;
 namespace Cluster.EndToEnd.Tests.Helm;
 
 /// <summary>The documented way to a newer chart, with a real helm and kubectl: the CRD first, then the release.</summary>
+[Trait(Category.Name, Category.Long)]
 public sealed class UpgradeTests : IAsyncLifetime
 {
     private const string Definition = "modeldeployments.serving.cluster.sh";

@@ -2,6 +2,7 @@ using Cluster.EndToEnd.Tests.Support;
 
 namespace Cluster.EndToEnd.Tests.Local;
 
+[Trait(Category.Name, Category.Long)]
 public sealed class OneCommandTests
 {
     [Theory]

@@ -6,6 +6,7 @@ namespace Cluster.EndToEnd.Tests.Offline;
 
 /// <summary>The worker as a package: packed, restored from a folder without any other source, and used by the example as a program outside
 /// of this repository.</summary>
+[Trait(Category.Name, Category.Long)]
 public sealed class PackageTests : IDisposable
 {
     private const string Example = "docs/examples/offline/Program.cs";

@@ -6,6 +6,7 @@ using Cluster.EndToEnd.Tests.Support;
 namespace Cluster.EndToEnd.Tests.Offline;
 
 /// <summary><c>run-batch</c> as a process, which is killed in the middle and run again.</summary>
+[Trait(Category.Name, Category.Long)]
 public sealed class RunBatchTests : IDisposable
 {
     private const int NumRequests = 240;

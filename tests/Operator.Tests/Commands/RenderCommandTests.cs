@@ -2,6 +2,7 @@ using Cluster.Common;
 using Cluster.Operator.Api;
 using Cluster.Operator.Commands;
 using Cluster.Operator.Kubernetes;
+using Cluster.Operator.Reconciling.Preloading;
 using Cluster.Operator.Reconciling.Sizing;
 using Cluster.Operator.Tests.Local.ApiServer;
 using Cluster.Operator.Tests.Reconciling;
@@ -53,6 +54,20 @@ public sealed class RenderCommandTests(ApiServerFixture fixture) : IClassFixture
             "GPU-0000000000000003,GPU-0000000000000004",
             (string?)Render(
                 Deployment("tensorParallelSize: 2"), cluster).Objects[^1].Object["spec"]!["containers"]![0]!["env"]![0]!["value"]);
+    }
+
+    [Fact]
+    public void Caches_are_filled_on_every_node_that_replicas_may_go_to()
+    {
+        var deployment = Deployment("replicas: 1")
+            .Replace("\"file:///models/m\"", "\"oci://registry.example/m:1\", preload: true", StringComparison.Ordinal);
+        var cluster = Yaml(Given.Node("a"), Given.Node("b"), Given.Node("none", gpus: 0));
+        var pods = Render(deployment, cluster).Objects.Where(o => o.Kind == "Pod").Select(o => o.Object).ToList();
+
+        Assert.Equal(3, pods.Count);
+        Assert.Equal(["a", "b"], pods.Take(2).Select(pod => (string?)pod["metadata"]!["annotations"]![PreloadPod.TargetAnnotation]));
+        Assert.All(pods.Take(2), pod => Assert.Equal("fetch", (string?)pod["spec"]!["containers"]![0]!["args"]![0]));
+        Assert.Null(pods[2]["metadata"]!["annotations"]?[PreloadPod.TargetAnnotation]);
     }
 
     [Fact]

@@ -5,7 +5,7 @@ namespace Cluster.Operator.Tests.Scenarios;
 
 /// <summary>An API server that cannot be reached when the operator starts, or later. It says so once, waits, and goes on when the server
 /// is there.</summary>
-[Trait(Category.Name, Category.Slow)]
+[Trait(Category.Name, Category.Long)]
 public sealed class UnreachableScenarios(ApiServerUnderTest server)
 {
     /// <summary>Deployments, services, budgets, accounts, nodes and pods.</summary>

@@ -45,7 +45,7 @@ public sealed class BenchOfflineCommandTests
 
     [Theory]
     [InlineData("llama-8b", 32, 8.03e9)]
-    [InlineData("llama-70b", 80, 70.55e9)]
+    [InlineData("llama-70b", 80, 70.55e9, Traits = [Category.Name, Category.Long])]
     public async Task A_dry_run_counts_launches_and_bytes_without_the_weights(string model, int layers, double parameters)
     {
         var result = await RunOfAsync(

@@ -6,6 +6,7 @@ namespace Cluster.Worker.Tests.Engine;
 
 /// <summary>The engine on two ranks: chunks, prefix cache, sequences of one request and beams have the bits they have alone, as on one
 /// device.</summary>
+[Trait(Category.Name, Category.Long)]
 public sealed class TensorParallelHaikuEngineTests : HaikuEngineTests
 {
     private protected override IModelRunner Load(ModelRunnerOptions options) => CpuRanks.Load(Fixtures.Haiku, 2, options).Runner;

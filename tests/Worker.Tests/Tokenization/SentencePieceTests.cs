@@ -52,7 +52,7 @@ public sealed class SentencePieceTests
 
     [Theory]
     [InlineData("llama2", true, "<s>", "</s>")]
-    [InlineData("gemma3", false, "<bos>", "<eos>")]
+    [InlineData("gemma3", false, "<bos>", "<eos>", Traits = [Category.Name, Category.Long])]
     [Trait(Category.Name, Category.Slow)]
     public void Published_tokenizers_encode_alike_as_tokenizer_model(string name, bool dummyPrefix, string bos, string eos)
     {

@@ -56,15 +56,15 @@
   resources: [modeldeployments]
   verbs: [list, watch]
 - apiGroups: [""]
+  resources: [pods]                        # the replicas
+  verbs: [list, watch]
+- apiGroups: [""]
   resources: [events]                      # the page shows them
   verbs: [list, watch]
 {{- end -}}
 
-{{/* What they read everywhere: the page shows which pods hold which node's GPUs. */}}
+{{/* What they read everywhere: the page shows nodes with their GPUs. */}}
 {{- define "cluster.gateway.clusterRules" -}}
-- apiGroups: [""]
-  resources: [pods]
-  verbs: [list, watch]
 - apiGroups: [""]
   resources: [nodes]
   verbs: [list, watch]

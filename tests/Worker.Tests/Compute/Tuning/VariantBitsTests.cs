@@ -9,6 +9,7 @@ using Cluster.Worker.Tests.Compute.Cpu.Quantized;
 namespace Cluster.Worker.Tests.Compute.Tuning;
 
 /// <summary>Whatever variant of a multiplication is taken, its result has the same bits.</summary>
+[Trait(Category.Name, Category.Long)]
 public sealed class VariantBitsTests
 {
     /// <summary>One tile and several, several chunks of tiles; outputs that are no whole panels, and more than a batch of them; k of

@@ -7,7 +7,7 @@ using Cluster.Worker.Tokenization;
 namespace Cluster.Worker.Tests.Models.Gguf;
 
 /// <summary>A public reader of GGUF files finds in ours what this one does, and llama.cpp goes on as we do.</summary>
-[Trait(Category.Name, Category.Slow)]
+[Trait(Category.Name, Category.Long)]
 public sealed class GgufSecondOpinionTests
 {
     /// <summary>Untrained weights give no text, but in each type the same numbers: llama.cpp rounds inputs to 8 bits where weights come in

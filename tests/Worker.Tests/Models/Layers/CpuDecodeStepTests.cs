@@ -11,7 +11,7 @@ public sealed class CpuDecodeStepTests
         MaxBatchedTokens = 64,
         MaxSequences = 4,
         MaxModelLength = 200,
-        KvCacheBytes = 64 << 20,
+        NumBlocks = 1024,
     };
 
     public static TheoryData<string> Names => [.. ForwardPassTests.Names.Select(row => row.Data),

@@ -13,7 +13,7 @@ namespace Cluster.Worker.Tests.Models.Parallel;
 
 /// <summary>Whole checkpoints on several ranks against the results of Hugging Face transformers: the same tolerance and the same greedy
 /// tokens as on one.</summary>
-[Trait(Category.Name, Category.Slow)]
+[Trait(Category.Name, Category.Long)]
 public sealed class TensorParallelGoldenTests
 {
     private const float Tolerance = 2e-3f;
