@@ -104,11 +104,11 @@ internal static class Contests
         Tensor qkv = Floats(backend, Sequences, Columns), output = Floats(backend, Sequences, Heads * HeadDim);
         var rope = backend.LoadRope(new RopeFrequencies([.. Enumerable.Range(1, HeadDim / 2).Select(i => 1f / i)], 1, Context));
         nint qkvByHand = hand.Allocate(4L * Sequences * Columns), table = hand.Allocate(4L * Context * HeadDim);
-        nint keys = hand.Allocate(2L * Sequences * Context * KvHeads * HeadDim);
-        nint values = hand.Allocate(2L * Sequences * Context * KvHeads * HeadDim);
-        nint positions = hand.Allocate([.. each.Select(_ => Context - 1)]);
-        nint slots = hand.Allocate([.. each.Select(i => i * Context + Context - 1)]);
-        nint tables = hand.Allocate([.. Enumerable.Range(0, Sequences * Blocks)]);
+        var keys = hand.Allocate(2L * Sequences * Context * KvHeads * HeadDim);
+        var values = hand.Allocate(2L * Sequences * Context * KvHeads * HeadDim);
+        var positions = hand.Allocate([.. each.Select(_ => Context - 1)]);
+        var slots = hand.Allocate([.. each.Select(i => i * Context + Context - 1)]);
+        var tables = hand.Allocate([.. Enumerable.Range(0, Sequences * Blocks)]);
         yield return new(
             $"rope and cache bf16 x{Sequences}", () => backend.RopeAndCache(qkv, rope, inputs, cache, 0),
             hand.Prepare(
@@ -129,7 +129,7 @@ internal static class Contests
         Tensor logits = Floats(backend, Rows, Count), weights = Floats(backend, Rows, Chosen);
         var chosen = backend.Allocate("experts", DType.I32, Rows, Chosen);
         var routing = new ExpertRouting(ExpertScoring.Softmax) { Normalize = true };
-        nint weightsByHand = hand.Allocate(4L * Rows * Chosen);
+        var weightsByHand = hand.Allocate(4L * Rows * Chosen);
         yield return new(
             $"choice of {Chosen} of {Count} experts x{Rows}", () => backend.RouteToExperts(logits, routing, null, chosen, weights),
             hand.Prepare(

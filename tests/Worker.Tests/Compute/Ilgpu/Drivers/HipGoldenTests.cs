@@ -12,7 +12,7 @@ public sealed class HipGoldenTests
 {
     private const float Tolerance = 2e-3f;
 
-    [Theory, InlineData("llama2"), InlineData("mixtral"), InlineData("gemma2"), InlineData("qwen3")]
+    [Theory, InlineData("mixtral"), InlineData("gemma2")]
     public void Logits_are_those_of_the_reference_implementation(string name)
     {
         var result = Verify(name, () => HipFixture.Make());
