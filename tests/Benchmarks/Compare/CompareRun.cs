@@ -39,6 +39,11 @@ internal sealed class CompareRun(
             {
                 results.Add(result);
                 done();
+                if (Console.IsOutputRedirected)
+                {
+                    // What was measured is there even where the run is ended early.
+                    Console.WriteLine(CompareTable.Line(result));
+                }
             }).MeasureAsync(cancellationToken));
         AnsiConsole.Write(CompareTable.Of(results));
         Console.WriteLine($"medians of {options.Runs} rounds, both sides in turn");

@@ -25,6 +25,10 @@ internal static class CompareTable
         return table;
     }
 
+    /// <summary>One row, for whoever does not wait for the table.</summary>
+    public static string Line(RowResult result) =>
+        string.Join("; ", Columns.Zip(Cells(result), (column, cell) => $"{column}: {cell}"));
+
     /// <summary>For a document.</summary>
     public static string Markdown(IEnumerable<RowResult> results) => string.Join(
         '\n',

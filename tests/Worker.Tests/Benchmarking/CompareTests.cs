@@ -89,6 +89,8 @@ public sealed class CompareTests
             | a time | 1.50 s | – | – | – | – |
             """.ReplaceLineEndings("\n"),
             CompareTable.Markdown(results));
+        Assert.Equal(
+            "work: a time; ours: 1.50 s; llama.cpp: –; ratio: –; goal: –; of the ceiling: –", CompareTable.Line(results[1]));
         var console = new StringWriter(CultureInfo.InvariantCulture);
         AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(console) }).Write(CompareTable.Of(results));
         Assert.Contains("3.09", console.ToString(), StringComparison.Ordinal);
