@@ -49,6 +49,19 @@ internal static class OpenClApi
         return cl.GetDeviceInfo(device, property, (nuint)sizeof(T), &value, &size) == 0 && size == (nuint)sizeof(T) ? value : null;
     }
 
+    /// <summary><c>clCreateContext</c> of one device.</summary>
+    /// <remarks>The function itself: the binding notes a callback, even none, in a table that two threads may not change at
+    /// once.</remarks>
+    public static unsafe nint CreateContext(CL cl, nint device, int* error) =>
+        ((delegate* unmanaged<nint*, uint, nint*, void*, void*, int*, nint>)cl.Context.GetProcAddress("clCreateContext"))(
+            null, 1, &device, null, null, error);
+
+    /// <summary><c>clBuildProgram</c> for one device, in the same way.</summary>
+    /// <param name="options">Ends with a zero.</param>
+    public static unsafe int BuildProgram(CL cl, nint program, nint device, byte* options) =>
+        ((delegate* unmanaged<nint, uint, nint*, byte*, void*, void*, int>)cl.Context.GetProcAddress("clBuildProgram"))(
+            program, 1, &device, options, null, null);
+
     private static CL? Load()
     {
         try

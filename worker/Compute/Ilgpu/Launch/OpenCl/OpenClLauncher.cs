@@ -46,7 +46,7 @@ internal sealed unsafe class OpenClLauncher : IKernelLauncher
         Require(device.SharedBytes, SharedBytesNeeded, "bytes of shared memory in a group");
         int error;
         var handle = device.Handle;
-        _context = _cl.CreateContext(null, 1, &handle, null, null, &error);
+        _context = OpenClApi.CreateContext(_cl, handle, &error);
         OpenClApi.Check(error, $"clCreateContext on {device.Description.Name}");
         _queue = _cl.CreateCommandQueueWithProperties(_context, handle, (QueueProperties*)null, &error);
         OpenClApi.Check(error, $"clCreateCommandQueueWithProperties on {device.Description.Name}");
@@ -265,7 +265,7 @@ internal sealed unsafe class OpenClLauncher : IKernelLauncher
         var device = _device.Handle;
         fixed (byte* options = Encoding.UTF8.GetBytes(_buildOptions + '\0'))
         {
-            return _cl.BuildProgram(program, 1, &device, options, null, null);
+            return OpenClApi.BuildProgram(_cl, program, device, options);
         }
     }
 
