@@ -21,6 +21,11 @@ internal static class IntrinsicTable
             ClTemplate.Register(manager, Of(Native.Fma), vendor, "$r = fma($0, $1, $2);");
         }
 
+        // One instruction each, which rounds to nearest and knows subnormals, as HSA sets the mode of 16 bits.
+        Redirect(manager, Of(Native.FromF16), typeof(Native), nameof(Native.PortableFromF16));
+        Redirect(manager, Of(Native.ToF16), typeof(Native), nameof(Native.PortableToF16));
+        ClTemplate.Register(manager, Of(Native.FromF16), CLDeviceVendor.AMD, "$r = (float)__builtin_astype((ushort)($0), half);");
+        ClTemplate.Register(manager, Of(Native.ToF16), CLDeviceVendor.AMD, "$r = (uint)__builtin_astype((half)($0), ushort);");
         AddPtx(manager);
         Redirect(manager, Of(Wave.Sum), typeof(Wave), nameof(Wave.PortableSum));
         Redirect(manager, Of(Wave.Max), typeof(Wave), nameof(Wave.PortableMax));
@@ -52,9 +57,9 @@ internal static class IntrinsicTable
     private static void AddPtx(IntrinsicImplementationManager manager)
     {
         PtxTemplate.Register(manager, Of(Native.Fma), "fma.rn.f32 $r, $0, $1, $2;");
-        foreach (var method in ((Type[])[typeof(Wave), typeof(MatrixCore)]).SelectMany(type => type.GetMethods()))
+        foreach (var method in ((Type[])[typeof(Wave), typeof(MatrixCore), typeof(Native)]).SelectMany(type => type.GetMethods()))
         {
-            if (method.IsDefined(typeof(IntrinsicImplementationAttribute)))
+            if (method.IsDefined(typeof(IntrinsicImplementationAttribute)) && method.Name != nameof(Native.Fma))
             {
                 manager.RegisterMethod(
                     method, new PTXIntrinsic(method.DeclaringType!, $"Portable{method.Name}", IntrinsicImplementationMode.Redirect));

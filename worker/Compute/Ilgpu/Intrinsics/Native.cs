@@ -177,7 +177,11 @@ internal static class Native
     }
 
     /// <summary>IEEE half in the lower half of a word: exact, with subnormals, infinities and NaN.</summary>
-    public static float FromF16(uint bits)
+    [IntrinsicImplementation]
+    public static float FromF16(uint bits) => PortableFromF16(bits);
+
+    /// <summary><see cref="FromF16"/> without an instruction for it.</summary>
+    public static float PortableFromF16(uint bits)
     {
         var magnitude = bits & 0x7fffu;
         var value = magnitude >= 0x7c00u
@@ -187,7 +191,11 @@ internal static class Native
     }
 
     /// <summary>To the nearest half, ties to even; what is too large becomes an infinity.</summary>
-    public static uint ToF16(float value)
+    [IntrinsicImplementation]
+    public static uint ToF16(float value) => PortableToF16(value);
+
+    /// <summary><see cref="ToF16"/> without an instruction for it.</summary>
+    public static uint PortableToF16(float value)
     {
         var bits = Interop.FloatAsInt(value);
         var sign = (bits >> 16) & 0x8000u;

@@ -65,10 +65,10 @@ internal static class TileLinear
         var fromInputs = wave % 2 * (Step / 2) + lane;
 
         var staged = Read<TWeights, TTerms>(
-            codes, x, tables, groups, weights0, weights1, rows0, output0, output1, padded, pieces, -Round, 0);
+            codes, x, tables, groups, weights0, weights1, rows0, output0, output1, padded, pieces, 0, 0, 0);
         Write<TWeights, TTerms>(staged, 0, tables, groups, output0, output1, padded, weights, inputs, to, 0);
         staged = Read<TWeights, TTerms>(
-            codes, x, tables, groups, weights0, weights1, rows0, output0, output1, padded, pieces, -Round, 1);
+            codes, x, tables, groups, weights0, weights1, rows0, output0, output1, padded, pieces, 0, 0, 1);
         Group.Barrier();
 
         // The steps that a round reads are on both sides of where it ends, in reach of an instruction's own offset.
@@ -85,42 +85,42 @@ internal static class TileLinear
             {
                 Write<TWeights, TTerms>(staged, 1, tables, groups, output0, output1, padded, weights, inputs, to, 1);
                 staged = Read<TWeights, TTerms>(
-                    codes, x, tables, groups, weights0, weights1, rows0, output0, output1, padded, pieces, step, 2);
+                    codes, x, tables, groups, weights0, weights1, rows0, output0, output1, padded, pieces, step, Round, 2);
                 sums = MultiplyAdd<THalf, TTerms>(weights, inputs, fromWeights, fromInputs, 0, sums);
                 Group.Barrier();
                 Write<TWeights, TTerms>(staged, 2, tables, groups, output0, output1, padded, weights, inputs, to, 0);
                 staged = Read<TWeights, TTerms>(
-                    codes, x, tables, groups, weights0, weights1, rows0, output0, output1, padded, pieces, step, 3);
+                    codes, x, tables, groups, weights0, weights1, rows0, output0, output1, padded, pieces, step, Round, 3);
                 sums = MultiplyAdd<THalf, TTerms>(weights, inputs, fromWeights, fromInputs, 1, sums);
                 Group.Barrier();
                 Write<TWeights, TTerms>(staged, 3, tables, groups, output0, output1, padded, weights, inputs, to, 1);
                 staged = Read<TWeights, TTerms>(
-                    codes, x, tables, groups, weights0, weights1, rows0, output0, output1, padded, pieces, step, 4);
+                    codes, x, tables, groups, weights0, weights1, rows0, output0, output1, padded, pieces, step, Round, 4);
                 sums = MultiplyAdd<THalf, TTerms>(weights, inputs, fromWeights, fromInputs, 0, sums);
                 Group.Barrier();
                 Write<TWeights, TTerms>(staged, 4, tables, groups, output0, output1, padded, weights, inputs, to, 0);
                 staged = Read<TWeights, TTerms>(
-                    codes, x, tables, groups, weights0, weights1, rows0, output0, output1, padded, pieces, step, 5);
+                    codes, x, tables, groups, weights0, weights1, rows0, output0, output1, padded, pieces, step, Round, 5);
                 sums = MultiplyAdd<THalf, TTerms>(weights, inputs, fromWeights, fromInputs, 1, sums);
                 Group.Barrier();
                 Write<TWeights, TTerms>(staged, 5, tables, groups, output0, output1, padded, weights, inputs, to, 1);
                 staged = Read<TWeights, TTerms>(
-                    codes, x, tables, groups, weights0, weights1, rows0, output0, output1, padded, pieces, step, 6);
+                    codes, x, tables, groups, weights0, weights1, rows0, output0, output1, padded, pieces, step, Round, 6);
                 sums = MultiplyAdd<THalf, TTerms>(weights, inputs, fromWeights, fromInputs, 0, sums);
                 Group.Barrier();
                 Write<TWeights, TTerms>(staged, 6, tables, groups, output0, output1, padded, weights, inputs, to, 0);
                 staged = Read<TWeights, TTerms>(
-                    codes, x, tables, groups, weights0, weights1, rows0, output0, output1, padded, pieces, step, 7);
+                    codes, x, tables, groups, weights0, weights1, rows0, output0, output1, padded, pieces, step, Round, 7);
                 sums = MultiplyAdd<THalf, TTerms>(weights, inputs, fromWeights, fromInputs, 1, sums);
                 Group.Barrier();
                 Write<TWeights, TTerms>(staged, 7, tables, groups, output0, output1, padded, weights, inputs, to, 1);
                 staged = Read<TWeights, TTerms>(
-                    codes, x, tables, groups, weights0, weights1, rows0, output0, output1, padded, pieces, step, 8);
+                    codes, x, tables, groups, weights0, weights1, rows0, output0, output1, padded, pieces, step, Round, 8);
                 sums = MultiplyAdd<THalf, TTerms>(weights, inputs, fromWeights, fromInputs, 0, sums);
                 Group.Barrier();
                 Write<TWeights, TTerms>(staged, 8, tables, groups, output0, output1, padded, weights, inputs, to, 0);
                 staged = Read<TWeights, TTerms>(
-                    codes, x, tables, groups, weights0, weights1, rows0, output0, output1, padded, pieces, step, 9);
+                    codes, x, tables, groups, weights0, weights1, rows0, output0, output1, padded, pieces, step, Round, 9);
                 sums = MultiplyAdd<THalf, TTerms>(weights, inputs, fromWeights, fromInputs, 1, sums);
                 Group.Barrier();
                 weights0 += Round / parts * Wave.Lanes;
@@ -152,21 +152,22 @@ internal static class TileLinear
     }
 
     /// <param name="step">The round's first.</param>
-    /// <param name="next">A step from there on; codes and rows stand a round further.</param>
+    /// <param name="further">Steps by which codes and rows stand further: a constant, or the loop would choose each time.</param>
+    /// <param name="next">A step from the first on.</param>
     private static Staged Read<TWeights, TTerms>(
         ArrayView<UInt4> codes, ArrayView<UInt4> x, ArrayView<uint> tables, ArrayView<int> groups, long weights0, long weights1, long rows,
-        int output0, int output1, int padded, int pieces, int step, int next)
+        int output0, int output1, int padded, int pieces, int step, int further, int next)
         where TWeights : struct, ITileWeights
         where TTerms : struct, ITerms
     {
         var format = default(TWeights);
         var terms = default(TTerms).Count;
-        var ofCodes = (next / format.Parts - (step < 0 ? 0 : Round / format.Parts)) * Wave.Lanes;
-        var at = rows + (next - (step < 0 ? 0 : Round)) * terms * SplitRows.Pair;
+        var ofCodes = (next / format.Parts - further / format.Parts) * Wave.Lanes;
+        var at = rows + (next - further) * terms * SplitRows.Pair;
         Staged staged = default;
         staged.W0 = codes[weights0 + ofCodes];
         staged.W1 = codes[weights1 + ofCodes];
-        var piece = ((step < 0 ? 0 : step) / format.Parts + next / format.Parts) * MatrixLinear.PiecesAtOnce
+        var piece = (step / format.Parts + next / format.Parts) * MatrixLinear.PiecesAtOnce
             + Group.IdxX / MatrixCore.Tile;
         staged.S0 = format.ScaleOf(tables, groups, output0, padded, Native.Min(piece, pieces - 1));
         staged.S1 = format.ScaleOf(tables, groups, output1, padded, Native.Min(piece, pieces - 1));
