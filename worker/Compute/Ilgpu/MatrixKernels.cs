@@ -20,7 +20,7 @@ internal static class MatrixKernels
         .. from format in LinearKernels.Formats
            from experts in new[] { false, true }
            from input in new[] { typeof(QuadInput), typeof(AnyInput) }
-           from rounds in Rounds(format, rounds: true) ? new[] { false, true } : [false]
+           from rounds in Rounds(format, rounds: true) && !(experts && IsWide(format)) ? new[] { false, true } : [false]
            from tiles in input == typeof(AnyInput) ? [1] : experts ? new[] { 1, 4 } : TermsOf(format, rounds) > 0 ? [1] : [1, 2, 4]
            select Of(format, input, rounds, tiles, experts),
         .. from format in LinearKernels.Formats
@@ -52,6 +52,9 @@ internal static class MatrixKernels
     private static bool IsRounded(WeightFormat format, bool rounds) =>
         rounds && !format.IsScattered && format.Kind is WeightKind.Fp8 or WeightKind.BlockFp8 or WeightKind.Grouped;
 
+    /// <summary>Experts of such codes are multiplied in fp32: rounding takes more registers than MI200 has beside four tiles.</summary>
+    private static bool IsWide(WeightFormat format) => format.Kind == WeightKind.Grouped;
+
     /// <summary>16-bit floats that an input becomes; 0 where weights are multiplied in fp32.</summary>
     /// <param name="rounds">See <see cref="IlgpuOptions.RoundsActivations"/>.</param>
     public static int TermsOf(WeightFormat format, bool rounds) => format.Kind != WeightKind.Plain || format.DType == DType.F32 ? 0
@@ -62,7 +65,8 @@ internal static class MatrixKernels
     /// <param name="tiles">Of 16 rows: 1, 2 or 4.</param>
     /// <param name="experts">Each row has an expert of its own.</param>
     public static Kernel Of(WeightFormat format, Type input, bool rounds, int tiles, bool experts) => Known.GetOrAdd(
-        (experts ? nameof(MatrixLinear.MultiplyExperts) : nameof(MatrixLinear.Multiply), format, input, rounds, tiles),
+        (experts ? nameof(MatrixLinear.MultiplyExperts) : nameof(MatrixLinear.Multiply), format, input,
+            rounds && !(experts && IsWide(format)), tiles),
         static key => Make(typeof(MatrixLinear), key.Name, Product(key.Format, key.Input!, key.Rounds), TilesOf(key.Tiles)));
 
     /// <summary>With the activation of an MLP, for up to 16 rows of whole quads.</summary>
