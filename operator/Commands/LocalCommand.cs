@@ -150,10 +150,10 @@ internal static class LocalCommand
             }
 
             var watcher = new DeploymentWatcher(cluster.Client, console);
-            var ready = watcher.WaitAsync(deployments, once, signals.Token);
+            var replicas = await watcher.WaitAsync(deployments, once, signals.Token);
             exitCode = once is null
-                ? await FollowAsync(console, cluster, ready, prompt, signals.Token)
-                : await OneShot.RunAsync(console, await ready, cluster.Gateway.HttpAddress, deployments, prompt, signals.Token);
+                ? await FollowAsync(console, cluster, replicas, watcher.Models, prompt, signals.Token)
+                : await OneShot.RunAsync(console, replicas, cluster.Gateway.HttpAddress, watcher.Models, prompt, signals.Token);
         }
         catch (OperationCanceledException) when (signals.Token.IsCancellationRequested)
         {
@@ -165,14 +165,17 @@ internal static class LocalCommand
     }
 
     private static async Task<int> FollowAsync(
-        IAnsiConsole console, LocalCluster cluster, Task<IReadOnlyList<ReplicaEndpoint>> ready, string prompt,
+        IAnsiConsole console, LocalCluster cluster, IReadOnlyList<ReplicaEndpoint> replicas, IReadOnlyList<string> models, string prompt,
         CancellationToken cancellationToken)
     {
-        var replicas = await ready;
         if (replicas.Count > 0)
         {
             LocalConsole.Table(console, replicas);
-            LocalConsole.Commands(console, cluster.Gateway, replicas[0].ServedName, prompt);
+        }
+
+        if (models.Count > 0)
+        {
+            LocalConsole.Commands(console, cluster.Gateway, models[0], prompt);
         }
 
         console.MarkupLine("[grey]Ctrl-C ends the cluster.[/]");

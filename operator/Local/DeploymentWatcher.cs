@@ -12,9 +12,13 @@ internal sealed class DeploymentWatcher(IKubernetesClient client, IAnsiConsole c
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(100);
 
     private readonly Dictionary<string, string> _told = new(StringComparer.Ordinal);
+    private readonly List<string> _models = [];
+
+    /// <summary>What clients call the deployments that have become ready.</summary>
+    public IReadOnlyList<string> Models => _models;
 
     /// <param name="timeout">Null waits for ever.</param>
-    /// <returns>Every replica of every deployment.</returns>
+    /// <returns>Every replica of every deployment: none of one that is to have none until somebody asks for it.</returns>
     /// <exception cref="CommandFailure">Not ready in time; the message says what is missing.</exception>
     public async Task<IReadOnlyList<ReplicaEndpoint>> WaitAsync(
         IReadOnlyList<(string Namespace, string Name)> deployments, TimeSpan? timeout, CancellationToken cancellationToken)
@@ -41,17 +45,23 @@ internal sealed class DeploymentWatcher(IKubernetesClient client, IAnsiConsole c
                 await Task.Delay(PollInterval, cancellationToken);
             }
 
+            _models.Add(ServedName(deployment));
             replicas.AddRange(await EndpointsAsync(deployment, cancellationToken));
         }
 
         return replicas;
     }
 
-    private static bool IsReady(ModelDeployment deployment) =>
-        deployment.Status is { } status
-        && status.ObservedGeneration == deployment.Metadata.Generation
-        && status.ReadyReplicas >= deployment.Spec.Replicas
-        && status.UpdatedReplicas >= deployment.Spec.Replicas;
+    private static bool IsReady(ModelDeployment deployment)
+    {
+        var wanted = deployment.Scaled().Spec.Replicas;
+        return deployment.Status is { } status
+            && status.ObservedGeneration == deployment.Metadata.Generation
+            && status.ReadyReplicas >= wanted
+            && status.UpdatedReplicas >= wanted;
+    }
+
+    private static string ServedName(ModelDeployment deployment) => deployment.Spec.Model.ServedName ?? deployment.Metadata.Name;
 
     private static string Explain(ModelDeployment deployment)
     {
@@ -73,7 +83,7 @@ internal sealed class DeploymentWatcher(IKubernetesClient client, IAnsiConsole c
             .Where(placement => placement.Ready && addresses.GetValueOrDefault(placement.Pod) is not null).Select(placement =>
             new ReplicaEndpoint(
                 deployment.Metadata.Name,
-                deployment.Spec.Model.ServedName ?? deployment.Metadata.Name,
+                ServedName(deployment),
                 placement.Pod,
                 placement.Node ?? "",
                 placement.Gpus,

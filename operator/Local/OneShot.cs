@@ -10,19 +10,23 @@ internal static class OneShot
 {
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromMinutes(2);
 
+    /// <param name="models">What the gateway is asked for. One without a replica gets its first by that.</param>
     /// <returns>0 when every replica answered.</returns>
     /// <exception cref="CommandFailure">There is nothing to ask, or a replica answered with an error.</exception>
     public static async Task<int> RunAsync(
-        IAnsiConsole console, IReadOnlyList<ReplicaEndpoint> replicas, Uri gateway,
-        IReadOnlyList<(string Namespace, string Name)> deployments, string prompt, CancellationToken cancellationToken)
+        IAnsiConsole console, IReadOnlyList<ReplicaEndpoint> replicas, Uri gateway, IReadOnlyList<string> models, string prompt,
+        CancellationToken cancellationToken)
     {
-        if (replicas.Count == 0)
+        if (models.Count == 0)
         {
-            throw new CommandFailure(
-                deployments.Count == 0 ? "--once needs a ModelDeployment to ask: add -f FILE" : "the deployments have no replicas to ask");
+            throw new CommandFailure("--once needs a ModelDeployment to ask: add -f FILE");
         }
 
-        LocalConsole.Table(console, replicas);
+        if (replicas.Count > 0)
+        {
+            LocalConsole.Table(console, replicas);
+        }
+
         using var http = new HttpClient { Timeout = AnswerTimeout };
         foreach (var replica in replicas)
         {
@@ -31,7 +35,7 @@ internal static class OneShot
                 await AskAsync(http, replica.Pod, new Uri(replica.Http), replica.ServedName, prompt, cancellationToken));
         }
 
-        foreach (var model in replicas.Select(replica => replica.ServedName).Distinct(StringComparer.Ordinal))
+        foreach (var model in models.Distinct(StringComparer.Ordinal))
         {
             console.MarkupLineInterpolated($"[bold]gateway[/] {prompt}");
             console.Profile.Out.Writer.WriteLine(await AskAsync(http, "the gateway", gateway, model, prompt, cancellationToken));

@@ -28,11 +28,12 @@ public sealed partial class FromZeroTests(ITestOutputHelper output)
         var manifest = Path.Combine(folder.Path, "haiku.yaml");
         await File.WriteAllTextAsync(manifest, OnDemand, TestContext.Current.CancellationToken);
         await using var local = await LocalOperator.StartAsync(
-            untilReady: false, "-f", manifest, "--models", Path.Combine(RepositoryRoot.Path, "deploy", "samples", "models"),
+            untilReady: true, "-f", manifest, "--models", Path.Combine(RepositoryRoot.Path, "deploy", "samples", "models"),
             "--gateway-port", "0");
         await Eventually.True(() => local.Output.Contains("ScaledToZero", StringComparison.Ordinal), "no replica is wanted");
         using var http = new HttpClient { BaseAddress = new Uri(Gateway().Match(local.Output).Groups[1].Value) };
         Assert.Empty(local.Children());
+        Assert.Contains("\"model\":\"haiku\"", local.Output, StringComparison.Ordinal);
 
         var cold = await AskAsync(http);
         Assert.Single(local.Children());
