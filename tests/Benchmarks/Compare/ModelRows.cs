@@ -25,7 +25,7 @@ internal sealed class ModelRows(CompareRun run)
 
         var file = run.Peer is null && source is not null ? "" : Gguf(shape, type);
         var sequences = wanted.Max(one => Math.Max(one.Sequences, 1));
-        var context = (wanted.Max(one => Math.Max(one.Prompt, Context + Steps)) + 31) / 16 * 16;
+        var context = (wanted.Max(one => Math.Max(one.Prompt, Context + Steps)) + 15) / 16 * 16;
         var batch = wanted.Max(one => Math.Max(one.Prompt, one.Sequences * Context));
         run.Say($"loading {source ?? file}");
         using var ours = new OwnModel(source ?? file, sequences, context, batch, run.Options.Threads);

@@ -88,7 +88,7 @@ internal static class OverheadBenchmark
             StreamedRequest.Percentile(plain, 0.99), StreamedRequest.Percentile(relayed, 0.99),
         ];
         Console.WriteLine(
-            $"{name,-28} p50 {values[0]:0.000} → {values[1]:0.000} (+{values[1] - values[0]:0.000})   "
-            + $"p99 {values[2]:0.000} → {values[3]:0.000} (+{values[3] - values[2]:0.000})");
+            $"{name,-28} p50 {values[0]:0.000} → {values[1]:0.000} ({values[1] - values[0]:+0.000;-0.000})   "
+            + $"p99 {values[2]:0.000} → {values[3]:0.000} ({values[3] - values[2]:+0.000;-0.000})");
     }
 }
