@@ -32,8 +32,9 @@ public sealed class BackendFactoryTests
         Assert.SkipWhen(GpuChoice.Find(device).Count > 0, $"there is a {device} GPU");
         var refused = Assert.Throws<StartupException>(() => BackendFactory.For(new DeviceOptions(device)));
 
-        Assert.StartsWith($"--device {device}: no ", refused.Message);
-        Assert.Contains(device == "hip" ? "libamdhip64.so.7, libamdhip64.so.6" : "libcuda.so.1", refused.Message);
+        // Without the driver, or with one that shows no GPU.
+        Assert.Matches($"^--device {device}: (there is no|\\S+ .*shows no) ", refused.Message);
+        Assert.Contains(device == "hip" ? "libamdhip64.so" : "libcuda.so", refused.Message);
     }
 
     [Fact]
