@@ -253,7 +253,7 @@ internal abstract class Backend : IDisposable
     /// <exception cref="ArgumentException">See <see cref="ExpertRouting.Check"/>.</exception>
     public abstract void RouteToExperts(Tensor logits, in ExpertRouting routing, Tensor? correction, Tensor experts, Tensor weights);
 
-    /// <summary><see cref="Linear"/> by a router's weights, and <see cref="RouteToExperts"/>: one operation where a device has one.</summary>
+    /// <summary><see cref="Linear"/> by a router, and <see cref="RouteToExperts"/>: one operation where a device has one.</summary>
     public virtual void Route(
         Tensor x, LinearWeight router, Tensor logits, in ExpertRouting routing, Tensor? correction, Tensor experts, Tensor weights)
     {

@@ -47,7 +47,8 @@ internal sealed class Preloader
         var spec = PreloadPod.Template(deployment, template);
         var isShared = PreloadPod.IsShared(spec);
         var plan = PreloadPlan.Decide(
-            isShared ? [PreloadPod.Shared] : TargetsOf(_nodes(), deployment.Spec.Gpu, template.Requirements), pods, PreloadPod.HashOf(spec));
+            isShared ? [PreloadPod.Shared] : TargetsOf(_nodes(), deployment.Spec.Gpu, template.Requirements), pods,
+            PreloadPod.HashOf(spec));
         await DeleteAsync(plan.Delete, cancellationToken);
         var refused = await CreateAsync(deployment, spec, plan.Create, cancellationToken);
         var choosesNodes = deployment.Spec.Gpu.Allocation == GpuAllocation.Pinned && !isShared;
