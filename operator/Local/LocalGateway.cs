@@ -14,7 +14,22 @@ internal static class LocalGateway
     private static readonly TimeSpan ShutdownTimeout = TimeSpan.FromSeconds(2);
 
     /// <exception cref="IOException">The port that was asked for is taken.</exception>
-    public static Task<GatewayHost> StartAsync(
+    public static async Task<GatewayHost> StartAsync(
+        IKubernetesClient client, LocalClusterOptions options, byte[] masterKey, IReplicaKiller killer,
+        CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await TryStartAsync(client, options, masterKey, killer, cancellationToken);
+        }
+        catch (IOException)
+        {
+            // Another cluster that starts at this moment took a port between the look and the use: the next look sees it.
+            return await TryStartAsync(client, options, masterKey, killer, cancellationToken);
+        }
+    }
+
+    private static Task<GatewayHost> TryStartAsync(
         IKubernetesClient client, LocalClusterOptions options, byte[] masterKey, IReplicaKiller killer,
         CancellationToken cancellationToken) =>
         GatewayHost.StartAsync(

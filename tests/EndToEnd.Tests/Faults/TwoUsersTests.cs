@@ -130,7 +130,8 @@ public sealed partial class TwoUsersTests
 
     private static async Task AssertServesAsync(LocalOperator local)
     {
-        using var http = new HttpClient { BaseAddress = new Uri(local.HttpEndpoints.Single()) };
+        Assert.True(local.HttpEndpoints.Count == 1, local.Output);
+        using var http = new HttpClient { BaseAddress = new Uri(local.HttpEndpoints[0]) };
         using var answer = await http.PostAsJsonAsync(
             "/v1/chat/completions",
             new { model = "haiku", messages = new[] { new { role = "user", content = Haiku.Prompt } }, temperature = 0, max_tokens = 64 });
