@@ -104,7 +104,7 @@ internal static class BackendKernels
         Masses, ChunkMasses, Stretches, Pick, .. LinearKernels.All,
     ]);
 
-    private static readonly Lazy<IReadOnlyList<Kernel>> Every = new(() => 
+    private static readonly Lazy<IReadOnlyList<Kernel>> Every = new(() =>
     [
         .. WithoutMatrixCores, .. Caches.Values.SelectMany(cache => new[] { cache.FlashOfFour, cache.FlashOfEight }), .. MatrixKernels.All,
     ]);
