@@ -1,5 +1,4 @@
 using System.Reflection;
-using System.Runtime.InteropServices;
 using Cluster.Worker.Compute.Ilgpu.Compile;
 using Cluster.Worker.Compute.Ilgpu.Intrinsics;
 using ILGPU;
@@ -63,8 +62,14 @@ internal sealed class InterpreterLauncher : IKernelLauncher
 
     public void Clear(MemoryRange range) => ViewOf<byte>(range.Memory, range.Offset, range.Bytes).MemSetToZero();
 
-    public void Write(MemoryRange range, ReadOnlySpan<byte> values) =>
-        ViewOf<byte>(range.Memory, range.Offset, values.Length).CopyFromCPU(ref MemoryMarshal.GetReference(values), values.Length);
+    public unsafe void Write(MemoryRange range, ReadOnlySpan<byte> values)
+    {
+        // ILGPU takes the address of a reference, and the collector may move what is not pinned.
+        fixed (byte* source = values)
+        {
+            ViewOf<byte>(range.Memory, range.Offset, values.Length).CopyFromCPU(ref *source, values.Length);
+        }
+    }
 
     public void Copy(MemoryRange source, MemoryRange destination) =>
         ViewOf<byte>(source.Memory, source.Offset, source.Bytes)
@@ -92,10 +97,13 @@ internal sealed class InterpreterLauncher : IKernelLauncher
         launch(grid, values);
     }
 
-    public void Read(MemoryRange range, Span<byte> values)
+    public unsafe void Read(MemoryRange range, Span<byte> values)
     {
         Synchronize();
-        ViewOf<byte>(range.Memory, range.Offset, values.Length).CopyToCPU(ref MemoryMarshal.GetReference(values), values.Length);
+        fixed (byte* destination = values)
+        {
+            ViewOf<byte>(range.Memory, range.Offset, values.Length).CopyToCPU(ref *destination, values.Length);
+        }
     }
 
     public void Synchronize() => _accelerator.Synchronize();
