@@ -39,7 +39,7 @@ export const pictures = ({ browser, deployment, pictures: folder }) => [
     await take(page, 'cluster');
     await browser.show(page, 'playground');
     await page.locator('#model').selectOption(deployment);
-    assert.equal(await chatThroughKill(browser, page), 1);
+    assert.equal(await chatThroughKill(browser, page, deployment), 1);
     await page.locator('.turn.assistant .move').evaluate(mark => mark.scrollIntoView({ block: 'center' }));
     await page.locator('.token').nth(6).dispatchEvent('pointerenter');
     await take(page, 'playground');
