@@ -8,6 +8,7 @@ internal static class WorkerMetricNames
     public const string KvCacheUsage = "vllm:kv_cache_usage_perc";
     public const string PrefixQueries = "vllm:prefix_cache_queries_total";
     public const string PrefixHits = "vllm:prefix_cache_hits_total";
+    public const string CacheConfig = "vllm:cache_config_info";
     public const string Preemptions = "vllm:num_preemptions_total";
     public const string PromptTokens = "vllm:prompt_tokens_total";
     public const string GenerationTokens = "vllm:generation_tokens_total";

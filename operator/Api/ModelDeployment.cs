@@ -100,6 +100,9 @@ internal sealed class ModelDeployment : IKubernetesObject<V1ObjectMeta>
     [Schema("Observed state. Written by the operator only.")]
     public ModelDeploymentStatus? Status { get; set; }
 
+    /// <summary>What clients call the model.</summary>
+    public string ServedName() => Spec.Model.ServedName ?? Metadata.Name;
+
     /// <summary>The same deployment with the number of replicas that was chosen for <c>spec.autoscaling</c>.</summary>
     public ModelDeployment Scaled(int replicas)
     {

@@ -149,11 +149,10 @@ internal static class LocalCommand
                 console.MarkupLineInterpolated($"[green]applied[/] {manifest.Kind} {manifest.Name}");
             }
 
-            var watcher = new DeploymentWatcher(cluster.Client, console);
-            var replicas = await watcher.WaitAsync(deployments, once, signals.Token);
+            var (replicas, models) = await new DeploymentWatcher(cluster.Client, console).WaitAsync(deployments, once, signals.Token);
             exitCode = once is null
-                ? await FollowAsync(console, cluster, replicas, watcher.Models, prompt, signals.Token)
-                : await OneShot.RunAsync(console, replicas, cluster.Gateway.HttpAddress, watcher.Models, prompt, signals.Token);
+                ? await FollowAsync(console, cluster, replicas, models, prompt, signals.Token)
+                : await OneShot.RunAsync(console, replicas, cluster.Gateway.HttpAddress, models, prompt, signals.Token);
         }
         catch (OperationCanceledException) when (signals.Token.IsCancellationRequested)
         {

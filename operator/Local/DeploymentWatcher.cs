@@ -12,19 +12,16 @@ internal sealed class DeploymentWatcher(IKubernetesClient client, IAnsiConsole c
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(100);
 
     private readonly Dictionary<string, string> _told = new(StringComparer.Ordinal);
-    private readonly List<string> _models = [];
-
-    /// <summary>What clients call the deployments that have become ready.</summary>
-    public IReadOnlyList<string> Models => _models;
 
     /// <param name="timeout">Null waits for ever.</param>
-    /// <returns>Every replica of every deployment: none of one that is to have none until somebody asks for it.</returns>
+    /// <returns>Every replica of every deployment (none of one that is to have none until somebody asks for it), and what clients call
+    /// the deployments.</returns>
     /// <exception cref="CommandFailure">Not ready in time; the message says what is missing.</exception>
-    public async Task<IReadOnlyList<ReplicaEndpoint>> WaitAsync(
+    public async Task<(IReadOnlyList<ReplicaEndpoint> Replicas, IReadOnlyList<string> Models)> WaitAsync(
         IReadOnlyList<(string Namespace, string Name)> deployments, TimeSpan? timeout, CancellationToken cancellationToken)
     {
         var started = TimeProvider.System.GetTimestamp();
-        var replicas = new List<ReplicaEndpoint>();
+        var (replicas, models) = (new List<ReplicaEndpoint>(), new List<string>());
         foreach (var (@namespace, name) in deployments)
         {
             ModelDeployment deployment;
@@ -45,11 +42,11 @@ internal sealed class DeploymentWatcher(IKubernetesClient client, IAnsiConsole c
                 await Task.Delay(PollInterval, cancellationToken);
             }
 
-            _models.Add(ServedName(deployment));
+            models.Add(deployment.ServedName());
             replicas.AddRange(await EndpointsAsync(deployment, cancellationToken));
         }
 
-        return replicas;
+        return (replicas, models);
     }
 
     private static bool IsReady(ModelDeployment deployment)
@@ -60,8 +57,6 @@ internal sealed class DeploymentWatcher(IKubernetesClient client, IAnsiConsole c
             && status.ReadyReplicas >= wanted
             && status.UpdatedReplicas >= wanted;
     }
-
-    private static string ServedName(ModelDeployment deployment) => deployment.Spec.Model.ServedName ?? deployment.Metadata.Name;
 
     private static string Explain(ModelDeployment deployment)
     {
@@ -83,7 +78,7 @@ internal sealed class DeploymentWatcher(IKubernetesClient client, IAnsiConsole c
             .Where(placement => placement.Ready && addresses.GetValueOrDefault(placement.Pod) is not null).Select(placement =>
             new ReplicaEndpoint(
                 deployment.Metadata.Name,
-                ServedName(deployment),
+                deployment.ServedName(),
                 placement.Pod,
                 placement.Node ?? "",
                 placement.Gpus,

@@ -20,19 +20,15 @@ internal static class LocalGateway
     {
         try
         {
-            return await TryStartAsync(client, options, masterKey, killer, cancellationToken);
+            return await TryAsync();
         }
         catch (IOException)
         {
             // Another cluster that starts at this moment took a port between the look and the use: the next look sees it.
-            return await TryStartAsync(client, options, masterKey, killer, cancellationToken);
+            return await TryAsync();
         }
-    }
 
-    private static Task<GatewayHost> TryStartAsync(
-        IKubernetesClient client, LocalClusterOptions options, byte[] masterKey, IReplicaKiller killer,
-        CancellationToken cancellationToken) =>
-        GatewayHost.StartAsync(
+        Task<GatewayHost> TryAsync() => GatewayHost.StartAsync(
             client,
             new GatewayOptions
             {
@@ -48,6 +44,7 @@ internal static class LocalGateway
                 Logging = options.Logging,
             },
             cancellationToken);
+    }
 
     /// <summary>Several local clusters can run side by side: the first one has the usual port.</summary>
     /// <returns>The port, or 0 where it is taken.</returns>

@@ -1,6 +1,5 @@
 using System.Net.Http.Headers;
 using Cluster.Common;
-using Cluster.Operator.Api;
 using Cluster.Operator.Kubernetes;
 using Cluster.Operator.Reconciling;
 using k8s.Models;
@@ -49,9 +48,6 @@ internal static class ReplicaHttp
 
     /// <summary>Whether a pod answers requests.</summary>
     public static bool IsServing(V1Pod pod) => Replica.Of(pod).Ready;
-
-    /// <summary>The name that a deployment's workers serve the model under.</summary>
-    public static string ServedName(ModelDeployment deployment) => deployment.Spec.Model.ServedName ?? deployment.Metadata.Name;
 
     private static HttpClient Create(SocketsHttpHandler handler, Uri address, string? apiKey)
     {

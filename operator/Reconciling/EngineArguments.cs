@@ -19,7 +19,7 @@ internal static class EngineArguments
         Add(WorkerFlags.Host, "0.0.0.0");
         Add(WorkerFlags.Port, WorkerFlags.DefaultHttpPort);
         Add(WorkerFlags.GrpcPort, WorkerFlags.DefaultGrpcPort);
-        Add(WorkerFlags.ServedModelName, spec.Model.ServedName ?? deployment.Metadata.Name);
+        Add(WorkerFlags.ServedModelName, deployment.ServedName());
         Add(WorkerFlags.TensorParallelSize, spec.TensorParallelSize.Degree);
         Add(WorkerFlags.ShutdownTimeout, spec.DrainSeconds);
         foreach (var (property, flag) in FlagFields<EngineSpec>.All)

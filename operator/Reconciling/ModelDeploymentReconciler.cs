@@ -319,10 +319,9 @@ internal sealed class ModelDeploymentReconciler(
         var refusedStay = refused is null ? TimeSpan.Zero : UntilAllowed(deployment);
         var foreignStay = cached.Spec.Autoscaling is null ? TimeSpan.Zero : ForeignAutoscalers.Recheck;
         var cacheStay = caches is { Refused: not null } ? NextLook.ShortageRecheck : TimeSpan.Zero;
-        return Later.Find(
-            deployment, prepared.Plan, request.NodeLoss, [failedStay, refusedStay, unwritten, foreignStay, cacheStay])
-            with
-        { Problem = problem };
+        var later = Later.Find(
+            deployment, prepared.Plan, request.NodeLoss, [failedStay, refusedStay, unwritten, foreignStay, cacheStay]);
+        return later with { Problem = problem };
     }
 
     /// <summary>Keeps the GPUs of pods that compute wrong results from being given to others. Comes before those are deleted.</summary>

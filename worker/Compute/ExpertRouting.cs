@@ -20,6 +20,9 @@ internal readonly record struct ExpertRouting(ExpertScoring Scoring)
     /// <summary>Weights are divided by their sum.</summary>
     public bool Normalize { get; init; }
 
+    /// <summary>The same, also where the scoring says so.</summary>
+    public bool DividesBySum => Normalize || Scoring == ExpertScoring.SoftmaxOfChosen;
+
     /// <summary>What the sum that divides is at least.</summary>
     public float MinSum { get; init; }
 

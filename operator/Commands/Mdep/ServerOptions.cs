@@ -81,7 +81,7 @@ internal sealed class ServerOptions
                 ? throw new CommandFailure(
                     $"no replica of {name} is ready ({deployment.Scaled().Spec.Replicas} wanted); kubectl mdep explain {name} says why")
                 : new Servers(
-                    ReplicaHttp.ServedName(deployment), connection,
+                    deployment.ServedName(), connection,
                     [.. ready.Select(pod => new Server(
                         pod.Metadata.Name, ReplicaHttp.Over(connection.Cluster.Pods, pod, ApiKey.OfEnvironment())))]);
         }

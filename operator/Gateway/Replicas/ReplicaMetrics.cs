@@ -1,4 +1,5 @@
 using System.Globalization;
+using Cluster.Common;
 using Cluster.Common.Metrics;
 using Cluster.Operator.Gateway.Relay;
 using Cluster.Operator.Gateway.Routing;
@@ -47,22 +48,22 @@ internal sealed class ReplicaMetrics(
         {
             switch (sample.Name)
             {
-                case "vllm:num_requests_running":
+                case WorkerMetricNames.Running:
                     (isWorkers, running) = (true, running + sample.Value);
                     break;
-                case "vllm:num_requests_waiting":
+                case WorkerMetricNames.Waiting:
                     waiting += sample.Value;
                     break;
-                case "vllm:kv_cache_usage_perc":
+                case WorkerMetricNames.KvCacheUsage:
                     usage = Math.Max(usage, sample.Value);
                     break;
-                case "vllm:prefix_cache_queries_total":
+                case WorkerMetricNames.PrefixQueries:
                     queries += sample.Value;
                     break;
-                case "vllm:prefix_cache_hits_total":
+                case WorkerMetricNames.PrefixHits:
                     hits += sample.Value;
                     break;
-                case "vllm:cache_config_info" when int.TryParse(
+                case WorkerMetricNames.CacheConfig when int.TryParse(
                     sample.Labels.GetValueOrDefault("num_gpu_blocks"), NumberStyles.None, CultureInfo.InvariantCulture, out var number):
                     blocks = number;
                     break;

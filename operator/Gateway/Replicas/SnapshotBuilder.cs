@@ -24,7 +24,7 @@ internal static class SnapshotBuilder
         var name = NamespacedName.Of(deployment);
         return new ServingDeployment(
             name,
-            deployment.Spec.Model.ServedName ?? name.Name,
+            deployment.ServedName(),
             GatewayKey.Derive(masterKey, name.Namespace, name.Name, deployment.Metadata.Uid),
             deployment.Spec.Routing?.Weight,
             IsWaking: deployment.Spec.Replicas > 0 || deployment.Spec.Autoscaling is not null,

@@ -22,10 +22,6 @@ internal sealed class LocalNode : IAsyncDisposable
     private readonly Informer<V1Pod> _informer;
     private readonly CancellationTokenSource _stop = new();
     private readonly ConcurrentDictionary<string, PodRunner> _workers = new(StringComparer.Ordinal);
-
-    // Removed by force: their processes are ending, and their folders are still there.
-    private readonly ConcurrentDictionary<Task, string> _leaving = new();
-
     private Task _running = Task.CompletedTask;
     private bool _stopping;
 
@@ -66,7 +62,6 @@ internal sealed class LocalNode : IAsyncDisposable
         await Task.WhenAll(_workers.Values.Select(worker => worker.DisposeAsync().AsTask()));
         await _stop.CancelAsync();
         await _running;
-        await Task.WhenAll(_leaving.Keys);
         _stop.Dispose();
     }
 
@@ -76,14 +71,10 @@ internal sealed class LocalNode : IAsyncDisposable
         if (change.Type == ChangeType.Deleted)
         {
             // Removed without a grace period (or force-deleted): the processes go at once.
-            if (_workers.TryRemove(uid, out var orphan))
+            if (_workers.TryGetValue(uid, out var orphan))
             {
                 orphan.Terminate(TimeSpan.Zero);
-                var ending = orphan.DisposeAsync().AsTask();
-                _leaving.TryAdd(ending, uid);
-                _ = ending.ContinueWith(
-                    ended => _leaving.TryRemove(ended, out var _), CancellationToken.None, TaskContinuationOptions.None,
-                    TaskScheduler.Default);
+                _ = ForgetAsync(uid, orphan);
             }
 
             return;
@@ -108,6 +99,13 @@ internal sealed class LocalNode : IAsyncDisposable
         {
             _workers.GetOrAdd(uid, _ => new PodRunner(_services, KubernetesJson.ToJsonObject(change.Object)));
         }
+    }
+
+    /// <summary>It counts as running here until its processes have ended: its folder is there as long.</summary>
+    private async Task ForgetAsync(string uid, PodRunner orphan)
+    {
+        await orphan.DisposeAsync();
+        _workers.TryRemove(uid, out _);
     }
 
     /// <summary>Marked for deletion before it ever ran here.</summary>

@@ -79,7 +79,7 @@ internal sealed partial class IlgpuBackend
             correction is { } added ? RangeOf(added, DType.F32, logits.Columns) : _nothing,
             RangeOf(experts, DType.I32, experts.Rows * experts.Columns), weights, logits.Columns, experts.Columns, (int)routing.Scoring,
             routing.ComparesLogits(correction is not null), correction is not null, routing.Groups, routing.GroupsChosen,
-            (int)routing.GroupScore, routing.Normalize || routing.Scoring == ExpertScoring.SoftmaxOfChosen, routing.MinSum, routing.Scale,
+            (int)routing.GroupScore, routing.DividesBySum, routing.MinSum, routing.Scale,
             routing.Jitter);
     }
 
@@ -107,7 +107,6 @@ internal sealed partial class IlgpuBackend
 
         var added = correction is { } one ? RangeOf(one, DType.F32, logits.Columns) : _nothing;
         var chosen = RangeOf(experts, DType.I32, x.Rows * experts.Columns);
-        var normalizes = routing.Normalize || routing.Scoring == ExpertScoring.SoftmaxOfChosen;
         if (_launcher.HasMatrixCores)
         {
             _launcher.Launch(
@@ -115,7 +114,7 @@ internal sealed partial class IlgpuBackend
                 new GridSize(GridSize.Groups(section.Outputs, Kernels.Linear.Panel)), x, section.Codes, section.Tables, section.Groups,
                 section.Bias, logits, added, chosen, weights, _routed.Memory, x.Rows, router.InFeatures, section.Pieces, section.Outputs,
                 section.Padded, experts.Columns, (int)routing.Scoring, routing.ComparesLogits(correction is not null),
-                correction is not null, routing.Groups, routing.GroupsChosen, (int)routing.GroupScore, normalizes, routing.MinSum,
+                correction is not null, routing.Groups, routing.GroupsChosen, (int)routing.GroupScore, routing.DividesBySum, routing.MinSum,
                 routing.Scale, routing.Jitter);
             return;
         }
@@ -126,7 +125,7 @@ internal sealed partial class IlgpuBackend
             section.Groups, section.Bias, logits, added, chosen, weights, _routed.Memory, x.Rows, router.InFeatures, section.Pieces,
             section.Outputs, section.Padded, rowWaves, experts.Columns, (int)routing.Scoring,
             routing.ComparesLogits(correction is not null), correction is not null, routing.Groups, routing.GroupsChosen,
-            (int)routing.GroupScore, normalizes, routing.MinSum, routing.Scale, routing.Jitter);
+            (int)routing.GroupScore, routing.DividesBySum, routing.MinSum, routing.Scale, routing.Jitter);
     }
 
     public override void ExpertLinear(Tensor x, Tensor experts, ExpertWeights weights, Tensor output)

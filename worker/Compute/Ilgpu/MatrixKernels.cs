@@ -20,15 +20,15 @@ internal static class MatrixKernels
         .. from format in LinearKernels.Formats
            from experts in new[] { false, true }
            from input in new[] { typeof(QuadInput), typeof(AnyInput) }
-           from rounds in Rounds(format, rounds: true) && !(experts && IsWide(format)) ? new[] { false, true } : [false]
+           from rounds in experts && !RoundsExperts(format) ? [false] : Roundings(format)
            from tiles in input == typeof(AnyInput) ? [1] : experts ? new[] { 1, 4 } : TermsOf(format, rounds) > 0 ? [1] : [1, 2, 4]
            select Of(format, input, rounds, tiles, experts),
         .. from format in LinearKernels.Formats
-           from rounds in Rounds(format, rounds: true) ? new[] { false, true } : [false]
+           from rounds in Roundings(format)
            select Gated(format, rounds),
         .. from format in LinearKernels.Formats
            where format.Kind == WeightKind.Plain
-           from rounds in Rounds(format, rounds: true) ? new[] { false, true } : [false]
+           from rounds in Roundings(format)
            select Router(format, rounds),
         .. from format in LinearKernels.Formats
            from rounds in new[] { false, true }
@@ -44,16 +44,16 @@ internal static class MatrixKernels
     /// <summary>16-bit floats that an input becomes in <see cref="Tile"/>; 0 where there is none.</summary>
     public static int TileTermsOf(WeightFormat format, bool rounds) => IsRounded(format, rounds) ? 1 : TermsOf(format, rounds);
 
-    /// <summary>Whether it makes a difference that inputs are rounded.</summary>
-    private static bool Rounds(WeightFormat format, bool rounds) => IsRounded(format, rounds) || TermsOf(format, rounds) > 0;
+    /// <summary>Inputs as they are and, where it makes a difference, rounded.</summary>
+    private static bool[] Roundings(WeightFormat format) => TileTermsOf(format, rounds: true) > 0 ? [false, true] : [false];
 
     /// <summary>Whether codes are decoded to 16-bit floats, as engines do that keep activations in them: FP8, and integers with a scale for
     /// each group.</summary>
     private static bool IsRounded(WeightFormat format, bool rounds) =>
         rounds && !format.IsScattered && format.Kind is WeightKind.Fp8 or WeightKind.BlockFp8 or WeightKind.Grouped;
 
-    /// <summary>Experts of such codes are multiplied in fp32: rounding takes more registers than MI200 has beside four tiles.</summary>
-    private static bool IsWide(WeightFormat format) => format.Kind == WeightKind.Grouped;
+    /// <summary>Experts of integer codes are multiplied in fp32: rounding takes more registers than MI200 has beside four tiles.</summary>
+    private static bool RoundsExperts(WeightFormat format) => format.Kind != WeightKind.Grouped;
 
     /// <summary>16-bit floats that an input becomes; 0 where weights are multiplied in fp32.</summary>
     /// <param name="rounds">See <see cref="IlgpuOptions.RoundsActivations"/>.</param>
@@ -66,7 +66,7 @@ internal static class MatrixKernels
     /// <param name="experts">Each row has an expert of its own.</param>
     public static Kernel Of(WeightFormat format, Type input, bool rounds, int tiles, bool experts) => Known.GetOrAdd(
         (experts ? nameof(MatrixLinear.MultiplyExperts) : nameof(MatrixLinear.Multiply), format, input,
-            rounds && !(experts && IsWide(format)), tiles),
+            rounds && (!experts || RoundsExperts(format)), tiles),
         static key => Make(typeof(MatrixLinear), key.Name, Product(key.Format, key.Input!, key.Rounds), TilesOf(key.Tiles)));
 
     /// <summary>With the activation of an MLP, for up to 16 rows of whole quads.</summary>

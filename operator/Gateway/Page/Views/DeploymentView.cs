@@ -67,7 +67,7 @@ internal sealed record DeploymentView(
         var (tone, words) = Headline(deployment, conditions);
         return new DeploymentView(
             deployment.Metadata.NamespaceProperty ?? "", deployment.Metadata.Name,
-            deployment.Spec.Model.ServedName ?? deployment.Metadata.Name, deployment.Spec.Model.Source,
+            deployment.ServedName(), deployment.Spec.Model.Source,
             status?.TensorParallelSize ?? (deployment.Spec.TensorParallelSize is { IsAuto: false } size ? size.Degree : null),
             deployment.Spec.Gpu.Allocation.ToString(), tone, words,
             new RolloutView(

@@ -4,12 +4,9 @@ using Cluster.Worker.Compute.Ilgpu.Launch;
 namespace Cluster.Worker.Tests.Compute.Ilgpu;
 
 /// <summary>Keeps the names of the kernels that are launched, in order.</summary>
-/// <param name="hasMatrixCores">Takes the kernels for matrix cores, whatever the device has.</param>
-internal sealed class CountingLauncher(IKernelLauncher inner, bool hasMatrixCores) : DelegatingLauncher(inner)
+internal sealed class CountingLauncher(IKernelLauncher inner) : DelegatingLauncher(inner)
 {
     public List<string> Launched { get; } = [];
-
-    public override bool HasMatrixCores => hasMatrixCores;
 
     public override void Launch(Kernel kernel, GridSize grid, params ReadOnlySpan<KernelArgument> arguments)
     {

@@ -1,20 +1,19 @@
 using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Ilgpu;
-using Cluster.Worker.Compute.Ilgpu.Launch;
+using Cluster.Worker.Tests.Compute.Ilgpu.Drivers;
 
 namespace Cluster.Worker.Tests.Compute.Ilgpu;
 
-/// <summary>Attention on matrix cores, whose instructions are taken apart where there are none. What runs it is put to these tests by a
-/// class that makes it.</summary>
-[Trait(Category.Name, Category.Slow)]
-public abstract class FlashAttentionTests : IDisposable
+/// <summary>Attention on matrix cores, on a fake AMD GPU that has them.</summary>
+[Trait(Category.Name, Category.Interpreter)]
+public sealed class FlashAttentionTests : IDisposable
 {
     private readonly CountingLauncher _launcher;
     private readonly BackendUnderTest _device;
 
-    private protected FlashAttentionTests()
+    public FlashAttentionTests()
     {
-        _launcher = new CountingLauncher(CreateLauncher(waves: 2), hasMatrixCores: true);
+        _launcher = new CountingLauncher(HipFixture.Launcher());
         _device = new BackendUnderTest(new IlgpuBackend(_launcher, new IlgpuOptions()));
     }
 
@@ -74,12 +73,5 @@ public abstract class FlashAttentionTests : IDisposable
         Assert.Equal(5, _launcher.Launched.Count(name => name.StartsWith("FlashAttention", StringComparison.Ordinal)));
     }
 
-    /// <param name="waves">Of a group, where the device lets them be chosen.</param>
-    private protected abstract IKernelLauncher CreateLauncher(int waves);
-
-    public void Dispose()
-    {
-        _device.Dispose();
-        GC.SuppressFinalize(this);
-    }
+    public void Dispose() => _device.Dispose();
 }

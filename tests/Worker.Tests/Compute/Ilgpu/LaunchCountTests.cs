@@ -19,7 +19,7 @@ public sealed class LaunchCountTests
     [InlineData("mixtral", 12)]
     public void A_layer_takes_no_more_launches_than_are_documented(string name, int most)
     {
-        var launcher = new CountingLauncher(new InterpreterLauncher(1L << 30), hasMatrixCores: false);
+        var launcher = new CountingLauncher(new InterpreterLauncher(1L << 30));
         using var model = ModelLoader.Load(
             Fixtures.Checkpoint(name), new IlgpuBackend(launcher, new IlgpuOptions()),
             GoldenFile.Open(Fixtures.Golden(name)).RunnerOptions());

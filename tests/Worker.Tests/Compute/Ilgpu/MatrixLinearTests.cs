@@ -1,22 +1,19 @@
 using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Ilgpu;
-using Cluster.Worker.Compute.Ilgpu.Launch;
 using Cluster.Worker.Compute.Quantized;
 using Cluster.Worker.Tests.Compute.Cpu.Quantized;
+using Cluster.Worker.Tests.Compute.Ilgpu.Drivers;
 using Cluster.Worker.Tests.Models.Layers;
 
 namespace Cluster.Worker.Tests.Compute.Ilgpu;
 
-/// <summary>The kernels for matrix cores, whose instructions are taken apart where there are none. What runs them is put to these tests by
-/// a class that makes it.</summary>
-[Trait(Category.Name, Category.Slow)]
-public abstract class MatrixLinearTests : IDisposable
+/// <summary>The kernels for matrix cores, on a fake AMD GPU that has them.</summary>
+[Trait(Category.Name, Category.Interpreter)]
+public sealed class MatrixLinearTests : IDisposable
 {
-    private readonly BackendUnderTest _device;
+    private readonly BackendUnderTest _device = Create();
 
     private readonly BackendUnderTest _reference = new(new ReferenceBackend());
-
-    private protected MatrixLinearTests() => _device = Create(waves: 2);
 
     [Theory]
     [InlineData("BF16", 3, 17, 33)]
@@ -62,7 +59,7 @@ public abstract class MatrixLinearTests : IDisposable
     [InlineData("fp8", true, 70, 18, 512)]
     public void Many_rows_have_the_bits_that_each_has_alone(string kind, bool rounds, int rows, int outputs, int inputs)
     {
-        using var device = Create(waves: 4, rounds);
+        using var device = Create(rounds);
         var random = new Random(outputs);
         float[] x = HostTensors.Random(random, rows * inputs), plain = HostTensors.Random(random, outputs * inputs);
         var codes = Enum.TryParse<DType>(kind, out var dtype) ? null : QuantizedMatrices.Random(kind, random, outputs, inputs);
@@ -124,7 +121,7 @@ public abstract class MatrixLinearTests : IDisposable
     [InlineData("4 bits", false, 5, 16, 36)]
     public void A_gated_layer_has_the_bits_of_layer_and_activation(string kind, bool rounds, int rows, int half, int inputs)
     {
-        using var device = Create(waves: 2, rounds);
+        using var device = Create(rounds);
         var random = new Random(half);
         var x = device.Floats(HostTensors.Random(random, rows * inputs), rows, inputs);
         var weight = Enum.TryParse<DType>(kind, out var dtype)
@@ -143,16 +140,11 @@ public abstract class MatrixLinearTests : IDisposable
         }
     }
 
-    /// <param name="waves">Of a group, where the device lets them be chosen.</param>
-    private protected abstract IKernelLauncher CreateLauncher(int waves);
-
-    private BackendUnderTest Create(int waves, bool rounds = false) => new(new IlgpuBackend(
-        new CountingLauncher(CreateLauncher(waves), hasMatrixCores: true), new IlgpuOptions { RoundsActivations = rounds }));
-
     public void Dispose()
     {
         _device.Dispose();
         _reference.Dispose();
-        GC.SuppressFinalize(this);
     }
+
+    private static BackendUnderTest Create(bool rounds = false) => new(HipFixture.Make(new IlgpuOptions { RoundsActivations = rounds }));
 }

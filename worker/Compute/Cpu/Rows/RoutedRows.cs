@@ -61,7 +61,7 @@ internal unsafe struct RoutedRows : IRowBody
             sum += weights[i];
         }
 
-        var divisor = Routing.Normalize || Routing.Scoring == ExpertScoring.SoftmaxOfChosen
+        var divisor = Routing.DividesBySum
             ? MathF.Max(sum + ExpertRouting.SumEpsilon, Routing.MinSum)
             : 1;
         for (var i = 0; i < Chosen; i++)

@@ -16,32 +16,24 @@ internal static class IntrinsicTable
     public static Context.Builder AddIntrinsics(this Context.Builder builder)
     {
         var manager = ILGPU.IR.IRContextExtensions.GetIntrinsicManager(builder);
+        RedirectToPortable(manager);
+        PtxTemplate.Register(manager, Of(Native.Fma), "fma.rn.f32 $r, $0, $1, $2;");
         foreach (var vendor in Vendors)
         {
             ClTemplate.Register(manager, Of(Native.Fma), vendor, "$r = fma($0, $1, $2);");
         }
 
         // One instruction each, which rounds to nearest and knows subnormals, as HSA sets the mode of 16 bits.
-        Redirect(manager, Of(Native.FromF16), typeof(Native), nameof(Native.PortableFromF16));
-        Redirect(manager, Of(Native.ToF16), typeof(Native), nameof(Native.PortableToF16));
         ClTemplate.Register(manager, Of(Native.FromF16), CLDeviceVendor.AMD, "$r = (float)__builtin_astype((ushort)($0), half);");
         ClTemplate.Register(manager, Of(Native.ToF16), CLDeviceVendor.AMD, "$r = (uint)__builtin_astype((half)($0), ushort);");
-        AddPtx(manager);
-        Redirect(manager, Of(Wave.Sum), typeof(Wave), nameof(Wave.PortableSum));
-        Redirect(manager, Of(Wave.Max), typeof(Wave), nameof(Wave.PortableMax));
-        Redirect(manager, Of(Wave.MaxOfSharers), typeof(Wave), nameof(Wave.PortableMaxOfSharers));
-        Redirect(manager, Of(Wave.SumOfSharers), typeof(Wave), nameof(Wave.PortableSumOfSharers));
         ClTemplate.Register(manager, Of(Wave.MaxOfSharers), CLDeviceVendor.AMD, OverSharers("fmax({0}, {1})"));
         ClTemplate.Register(manager, Of(Wave.SumOfSharers), CLDeviceVendor.AMD, OverSharers("{0} + {1}"));
         ClTemplate.Register(manager, Of(Wave.Sum), CLDeviceVendor.AMD, Butterfly("{0} + {1}"));
         ClTemplate.Register(manager, Of(Wave.Max), CLDeviceVendor.AMD, Butterfly("fmax({0}, {1})"));
-        Redirect(manager, Of(MatrixCore.MultiplyAdd), typeof(MatrixCore), nameof(MatrixCore.PortableMultiplyAdd));
         ClTemplate.Register(
             manager, Of(MatrixCore.MultiplyAdd), CLDeviceVendor.AMD,
             "{ float4 d = __builtin_amdgcn_mfma_f32_16x16x4f32($0, $1, (float4)($2.field_0, $2.field_1, $2.field_2, $2.field_3), 0, 0, 0); "
             + "$r.field_0 = d.x; $r.field_1 = d.y; $r.field_2 = d.z; $r.field_3 = d.w; }");
-        Redirect(manager, Of(MatrixCore.MultiplyAddBF16), typeof(MatrixCore), nameof(MatrixCore.PortableMultiplyAddBF16));
-        Redirect(manager, Of(MatrixCore.MultiplyAddF16), typeof(MatrixCore), nameof(MatrixCore.PortableMultiplyAddF16));
         ClTemplate.Register(
             manager, Of(MatrixCore.MultiplyAddBF16), CLDeviceVendor.AMD, HalfMultiplyAdd("16x16x16bf16_1k", "short4"));
         ClTemplate.Register(manager, Of(MatrixCore.MultiplyAddF16), CLDeviceVendor.AMD, HalfMultiplyAdd("16x16x16f16", "half4"));
@@ -53,49 +45,40 @@ internal static class IntrinsicTable
         + $"__builtin_astype((uint2)($2, $3), {type}), (float4)($4.field_0, $4.field_1, $4.field_2, $4.field_3), 0, 0, 0); "
         + "$r.field_0 = d.x; $r.field_1 = d.y; $r.field_2 = d.z; $r.field_3 = d.w; }";
 
-    /// <summary>On NVIDIA's GPUs: what is not an instruction there is what it is on devices of which nothing is known.</summary>
-    private static void AddPtx(IntrinsicImplementationManager manager)
+    /// <summary>Devices of any kind run the portable twin of a method; a template registered later for one goes before. A multiply-add has
+    /// no twin: all have an instruction.</summary>
+    private static void RedirectToPortable(IntrinsicImplementationManager manager)
     {
-        PtxTemplate.Register(manager, Of(Native.Fma), "fma.rn.f32 $r, $0, $1, $2;");
         foreach (var method in ((Type[])[typeof(Wave), typeof(MatrixCore), typeof(Native)]).SelectMany(type => type.GetMethods()))
         {
             if (method.IsDefined(typeof(IntrinsicImplementationAttribute)) && method.Name != nameof(Native.Fma))
             {
-                manager.RegisterMethod(
-                    method, new PTXIntrinsic(method.DeclaringType!, $"Portable{method.Name}", IntrinsicImplementationMode.Redirect));
+                var (type, twin) = (method.DeclaringType!, $"Portable{method.Name}");
+                manager.RegisterMethod(method, new CLIntrinsic(type, twin, IntrinsicImplementationMode.Redirect));
+                manager.RegisterMethod(method, new PTXIntrinsic(type, twin, IntrinsicImplementationMode.Redirect));
             }
         }
     }
 
     private static MethodInfo Of(Delegate method) => method.Method;
 
-    /// <summary>Devices of any vendor; a template registered later for one goes before.</summary>
-    private static void Redirect(IntrinsicImplementationManager manager, MethodInfo method, Type type, string target) =>
-        manager.RegisterMethod(method, new CLIntrinsic(type, target, IntrinsicImplementationMode.Redirect));
-
     /// <summary>A reduction over lanes 16 and 32 apart: a swizzle within halves of the wave (the partner's number differs in bit 4), then
     /// the other half's lane.</summary>
-    private static string OverSharers(string operation)
-    {
-        string Apply(string a, string b) =>
-            operation.Replace("{0}", a, StringComparison.Ordinal).Replace("{1}", b, StringComparison.Ordinal);
-        return "{ float v = $0, w; w = as_float(__builtin_amdgcn_ds_swizzle(as_int(v), 0x401F)); "
-            + $"v = {Apply("v", "w")}; "
-            + "w = as_float(__builtin_amdgcn_ds_bpermute((int)((get_local_id(0) ^ 32u) << 2), as_int(v))); "
-            + $"$r = {Apply("v", "w")}; }}";
-    }
+    private static string OverSharers(string operation) =>
+        "{ float v = $0, w; w = as_float(__builtin_amdgcn_ds_swizzle(as_int(v), 0x401F)); "
+        + $"v = {Apply(operation, "v", "w")}; "
+        + "w = as_float(__builtin_amdgcn_ds_bpermute((int)((get_local_id(0) ^ 32u) << 2), as_int(v))); "
+        + $"$r = {Apply(operation, "v", "w")}; }}";
 
     /// <summary>A reduction without memory: partners 1, 2, 4 and 8 lanes away by data-parallel primitives (quad_perm twice,
     /// row_half_mirror, row_mirror: once quads and octets agree, a mirror image is as good as the partner), 16 and 32 away by
     /// readlane.</summary>
     private static string Butterfly(string operation)
     {
-        string Apply(string a, string b) =>
-            operation.Replace("{0}", a, StringComparison.Ordinal).Replace("{1}", b, StringComparison.Ordinal);
         var text = "{ float v = $0, w;";
         foreach (var control in (string[])["0xB1", "0x4E", "0x141", "0x140"])
         {
-            text += $" w = as_float(__builtin_amdgcn_update_dpp(0, as_int(v), {control}, 0xF, 0xF, true)); v = {Apply("v", "w")};";
+            text += $" w = as_float(__builtin_amdgcn_update_dpp(0, as_int(v), {control}, 0xF, 0xF, true)); v = {Apply(operation, "v", "w")};";
         }
 
         for (var row = 0; row < 4; row++)
@@ -103,6 +86,9 @@ internal static class IntrinsicTable
             text += $" float r{row} = as_float(__builtin_amdgcn_readlane(as_int(v), {row * 16}));";
         }
 
-        return text + $" r0 = {Apply("r0", "r1")}; r2 = {Apply("r2", "r3")}; $r = {Apply("r0", "r2")}; }}";
+        return text + $" r0 = {Apply(operation, "r0", "r1")}; r2 = {Apply(operation, "r2", "r3")}; $r = {Apply(operation, "r0", "r2")}; }}";
     }
+
+    private static string Apply(string operation, string a, string b) =>
+        operation.Replace("{0}", a, StringComparison.Ordinal).Replace("{1}", b, StringComparison.Ordinal);
 }

@@ -71,7 +71,7 @@ internal static class FlashAttention
         var row = leader + (isRow ? own / headsOfGroup : 0);
         var head = firstHead + (isRow ? own % headsOfGroup : 0);
         var position = positions[row];
-        var seen = isRow ? FirstSeen(position, window, chunk) : position + 1;
+        var seen = isRow ? PartialSoftmax.FirstSeen(position, window, chunk) : position + 1;
         var queries = Queries<TTiles>(qkv, (long)row * rowColumns + (long)head * headDim, part, isRow ? headDim : 0);
         var factor = hasTemperatures != 0 ? scale * temperatures[position] : scale;
         var slope = hasSlopes != 0 ? slopes[head] : 0f;
@@ -81,7 +81,7 @@ internal static class FlashAttention
         var max = isSplit ? PartialSoftmax.Nothing : sink;
         var sum = max > PartialSoftmax.Nothing ? 1f : 0f;
         HeadQuads mixed = default;
-        var groupSeen = FirstSeen(positions[leader], window, chunk);
+        var groupSeen = PartialSoftmax.FirstSeen(positions[leader], window, chunk);
         var groupEnd = positions[leader + tokens - 1] + 1;
         var firstStretch = isSplit ? Grid.IdxZ : groupSeen / PagedAttention.Stretch;
         var endStretch = isSplit ? Grid.IdxZ + 1 : (groupEnd - 1) / PagedAttention.Stretch + 1;
@@ -153,10 +153,6 @@ internal static class FlashAttention
             Store<TTiles>(mixed, sum, valueScale, output, ((long)row * heads + head) * headDim, part, headDim);
         }
     }
-
-    /// <summary>The first token that a query sees. Processors trap where a divisor is 0, also of a quotient that is not taken.</summary>
-    private static int FirstSeen(int position, int window, int chunk) => Native.Max(
-        window > 0 ? Native.Max(0, position - window + 1) : 0, chunk > 0 ? position / Native.Max(chunk, 1) * chunk : 0);
 
     /// <summary>Decodes a tile of keys and values into shared memory; what no row sees, or no head has, is 0: blocks may hold anything
     /// there.</summary>

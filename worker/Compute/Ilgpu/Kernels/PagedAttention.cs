@@ -85,10 +85,7 @@ internal static class PagedAttention
 
         Group.Barrier();
         var factor = hasTemperatures != 0 ? scale * temperatures[position] : scale;
-
-        // Processors trap where a divisor is 0, also of a quotient that is not taken.
-        var firstSeen = Native.Max(
-            window > 0 ? Native.Max(0, position - window + 1) : 0, chunk > 0 ? position / Native.Max(chunk, 1) * chunk : 0);
+        var firstSeen = PartialSoftmax.FirstSeen(position, window, chunk);
         var firstStretch = isSplit ? Grid.IdxZ : firstSeen / Stretch;
         var endStretch = isSplit ? Grid.IdxZ + 1 : position / Stretch + 1;
         for (var stretch = firstStretch; stretch < endStretch; stretch++)

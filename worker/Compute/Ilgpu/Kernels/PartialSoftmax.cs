@@ -57,6 +57,10 @@ internal static class PartialSoftmax
         return mixed.X / sum;
     }
 
+    /// <summary>The first token that a query sees. Processors trap where a divisor is 0, also of a quotient that is not taken.</summary>
+    public static int FirstSeen(int position, int window, int chunk) => Native.Max(
+        window > 0 ? Native.Max(0, position - window + 1) : 0, chunk > 0 ? position / Native.Max(chunk, 1) * chunk : 0);
+
     /// <summary>The last sequence that starts at or before a row.</summary>
     public static int SequenceOf(ArrayView<int> queryStarts, int numSequences, int row)
     {

@@ -43,8 +43,7 @@ internal readonly struct FloatProduct<TFormat, TInput> : IPieceProduct
     where TFormat : struct, IWeightFormat
     where TInput : struct, IInput
 {
-    public long SourceOf(int tile, int rows, int inputs, int steps) =>
-        (long)Native.Min(tile * MatrixCore.Tile + Group.IdxX % MatrixCore.Tile, rows - 1) * inputs;
+    public long SourceOf(int tile, int rows, int inputs, int steps) => InputRows.SourceOf(tile, rows, inputs);
 
     public Float4 Add(
         UInt4 code, PieceScale scale, OutputTables tables, ArrayView<float> x, long source, int inputs, int step, int present, Float4 sums)
@@ -78,8 +77,7 @@ internal readonly struct HalfProduct<THalf, TTerms, TInput> : IPieceProduct
     /// <summary>Weights in a piece.</summary>
     private const int Elements = 8;
 
-    public long SourceOf(int tile, int rows, int inputs, int steps) =>
-        (long)Native.Min(tile * MatrixCore.Tile + Group.IdxX % MatrixCore.Tile, rows - 1) * inputs;
+    public long SourceOf(int tile, int rows, int inputs, int steps) => InputRows.SourceOf(tile, rows, inputs);
 
     public Float4 Add(
         UInt4 code, PieceScale scale, OutputTables tables, ArrayView<float> x, long source, int inputs, int step, int present, Float4 sums)
@@ -135,8 +133,7 @@ internal readonly struct RoundedProduct<TFormat, THalf, TInput> : IPieceProduct
     where THalf : struct, IHalfFormat
     where TInput : struct, IInput
 {
-    public long SourceOf(int tile, int rows, int inputs, int steps) =>
-        (long)Native.Min(tile * MatrixCore.Tile + Group.IdxX % MatrixCore.Tile, rows - 1) * inputs;
+    public long SourceOf(int tile, int rows, int inputs, int steps) => InputRows.SourceOf(tile, rows, inputs);
 
     public Float4 Add(
         UInt4 code, PieceScale scale, OutputTables tables, ArrayView<float> x, long source, int inputs, int step, int present, Float4 sums)

@@ -3,11 +3,11 @@ using System.Runtime.InteropServices;
 namespace Cluster.Worker.Compute.Ilgpu.Launch;
 
 /// <summary>For launchers whose writes return when the device has what is written.</summary>
-internal sealed unsafe class HostStaging(int bytes) : StagingMemory(bytes)
+internal sealed class HostStaging(int bytes) : StagingMemory(bytes)
 {
     private readonly byte[] _bytes = GC.AllocateUninitializedArray<byte>(bytes, pinned: true);
 
-    public override nint Take() => (nint)System.Runtime.CompilerServices.Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(_bytes));
+    public override nint Take() => Marshal.UnsafeAddrOfPinnedArrayElement(_bytes, 0);
 
     public override void Dispose()
     {

@@ -1,5 +1,3 @@
-using Cluster.Worker.Compute.Ilgpu.Launch;
-
 namespace Cluster.Worker.Tests.Compute.Ilgpu.Drivers;
 
 /// <summary>Every operation through HIP, in the OpenCL C that AMD GPUs are given: matrix instructions, data-parallel primitives and the
@@ -10,18 +8,4 @@ public sealed class HipOperationTests(HipFixture fixture) : OperationTests(fixtu
     private protected override bool SumsInOneOrder => false;
 
     public void Dispose() => Assert.Equal("", HipFixture.Text);
-}
-
-/// <summary>Linear layers, the same way.</summary>
-[Trait(Category.Name, Category.Interpreter)]
-public sealed class HipMatrixLinearTests : MatrixLinearTests
-{
-    private protected override IKernelLauncher CreateLauncher(int waves) => HipFixture.Launcher();
-}
-
-/// <summary>Attention, the same way.</summary>
-[Trait(Category.Name, Category.Interpreter)]
-public sealed class HipFlashAttentionTests : FlashAttentionTests
-{
-    private protected override IKernelLauncher CreateLauncher(int waves) => HipFixture.Launcher();
 }
