@@ -68,6 +68,7 @@ public sealed class CreationScenarios(ApiServerUnderTest server)
         Assert.EndsWith(
             "failed to setup network for sandbox \"*\": plugin type=\"calico\" failed (add): dial tcp *:443: i/o timeout", message,
             StringComparison.Ordinal);
+        await cluster.SingleEventAsync("FailedCreatePodSandBox");
         var writes = cluster.Gateway.Writes.Count();
         for (var i = 2; i < 5; i++)
         {
