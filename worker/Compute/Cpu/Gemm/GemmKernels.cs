@@ -25,8 +25,6 @@ internal static unsafe class GemmKernels<V, TSimd, TFormat>
 
     private const int LineBytes = 64;
 
-    private static int PairBytes => 2 * TSimd.Lanes * TFormat.PairBytes;
-
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Rows1(
         float* x, byte* w, byte* nextW, int pairs, float* start, float* nextStart, int startStride, float* tile, float* nextTile)
@@ -37,8 +35,8 @@ internal static unsafe class GemmKernels<V, TSimd, TFormat>
         V c0 = TSimd.Load(nextStart), d0 = TSimd.Load(nextStart + lanes);
         for (var pair = 0; pair < pairs; pair++)
         {
-            ReadOnce(w + PrefetchBytes);
-            ReadOnce(nextW + PrefetchBytes);
+            ReadOnce(w + PrefetchBytes, pairBytes);
+            ReadOnce(nextW + PrefetchBytes, pairBytes);
             var x0 = TSimd.Create(x[0]);
             var v = TFormat.Even<V, TSimd>(w, 0);
             a0 = TSimd.MultiplyAdd(x0, v, a0);
@@ -82,8 +80,8 @@ internal static unsafe class GemmKernels<V, TSimd, TFormat>
         V c1 = TSimd.Load(nextStart + startStride), d1 = TSimd.Load(nextStart + startStride + lanes);
         for (var pair = 0; pair < pairs; pair++)
         {
-            ReadOnce(w + PrefetchBytes);
-            ReadOnce(nextW + PrefetchBytes);
+            ReadOnce(w + PrefetchBytes, pairBytes);
+            ReadOnce(nextW + PrefetchBytes, pairBytes);
             var x0 = TSimd.Create(x[0]);
             var x1 = TSimd.Create(x[1]);
             var v = TFormat.Even<V, TSimd>(w, 0);
@@ -141,7 +139,7 @@ internal static unsafe class GemmKernels<V, TSimd, TFormat>
         V a3 = TSimd.Load(start + 3 * startStride), b3 = TSimd.Load(start + 3 * startStride + lanes);
         for (var pair = 0; pair < pairs; pair++)
         {
-            Read(ahead);
+            Read(ahead, pairBytes);
             var w0 = TFormat.Even<V, TSimd>(w, 0);
             var w1 = TFormat.Even<V, TSimd>(w, 1);
             var v = TSimd.Create(x[0]);
@@ -201,7 +199,7 @@ internal static unsafe class GemmKernels<V, TSimd, TFormat>
         V a5 = TSimd.Load(start + 5 * startStride), b5 = TSimd.Load(start + 5 * startStride + lanes);
         for (var pair = 0; pair < pairs; pair++)
         {
-            Read(ahead);
+            Read(ahead, pairBytes);
             var w0 = TFormat.Even<V, TSimd>(w, 0);
             var w1 = TFormat.Even<V, TSimd>(w, 1);
             var v = TSimd.Create(x[0]);
@@ -279,7 +277,7 @@ internal static unsafe class GemmKernels<V, TSimd, TFormat>
         V a7 = TSimd.Load(start + 7 * startStride), b7 = TSimd.Load(start + 7 * startStride + lanes);
         for (var pair = 0; pair < pairs; pair++)
         {
-            Read(ahead);
+            Read(ahead, pairBytes);
             var w0 = TFormat.Even<V, TSimd>(w, 0);
             var w1 = TFormat.Even<V, TSimd>(w, 1);
             var v = TSimd.Create(x[0]);
@@ -487,8 +485,10 @@ internal static unsafe class GemmKernels<V, TSimd, TFormat>
     }
 
     /// <summary>Asks for the weights of a pair, which may be several cache lines.</summary>
+    /// <param name="pairBytes">A constant to the compiler. As a property of this type it was a call in the innermost loop, around which all
+    /// accumulators went to memory: kernels this long use up what the compiler will inline.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Read(byte* pair)
+    private static void Read(byte* pair, int pairBytes)
     {
         if (!TFormat.IsFar)
         {
@@ -496,12 +496,12 @@ internal static unsafe class GemmKernels<V, TSimd, TFormat>
         }
 
         Prefetch.Read(pair);
-        if (PairBytes > LineBytes)
+        if (pairBytes > LineBytes)
         {
             Prefetch.Read(pair + LineBytes);
         }
 
-        if (PairBytes > 2 * LineBytes)
+        if (pairBytes > 2 * LineBytes)
         {
             Prefetch.Read(pair + 2 * LineBytes);
             Prefetch.Read(pair + 3 * LineBytes);
@@ -510,7 +510,7 @@ internal static unsafe class GemmKernels<V, TSimd, TFormat>
 
     /// <summary><see cref="Read"/> of weights that only this kernel reads.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void ReadOnce(byte* pair)
+    private static void ReadOnce(byte* pair, int pairBytes)
     {
         if (!TFormat.IsFar)
         {
@@ -518,12 +518,12 @@ internal static unsafe class GemmKernels<V, TSimd, TFormat>
         }
 
         Prefetch.ReadOnce(pair);
-        if (PairBytes > LineBytes)
+        if (pairBytes > LineBytes)
         {
             Prefetch.ReadOnce(pair + LineBytes);
         }
 
-        if (PairBytes > 2 * LineBytes)
+        if (pairBytes > 2 * LineBytes)
         {
             Prefetch.ReadOnce(pair + 2 * LineBytes);
             Prefetch.ReadOnce(pair + 3 * LineBytes);
