@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics.X86;
 using System.Text.Json.Nodes;
 using Cluster.EndToEnd.Tests.Support;
 
@@ -27,6 +28,28 @@ public sealed class InstructionSetTests : IDisposable
         Assert.Contains("top_logprobs", string.Concat(all.Answers.Values), StringComparison.Ordinal);
         Assert.Equal(all.Answers, avx2.Answers);
         Assert.Equal(all.Answers, none.Answers);
+    }
+
+    /// <summary>What the compiler does not inline there sends all sums of a tile to memory and back, and half of the speed with them.</summary>
+    [Fact]
+    public async Task The_innermost_loops_of_multiplications_call_nothing()
+    {
+        Assert.SkipUnless(Fma.IsSupported && OperatingSystem.IsLinux(), "kernels are read as they are compiled for AVX2");
+        await File.WriteAllLinesAsync(Input, Enumerable.Range(0, 6).Select(Request), TestContext.Current.CancellationToken);
+        var listing = Path.Combine(_folder.Path, "listing.txt");
+
+        await RunAsync("listed", new()
+        {
+            ["DOTNET_EnableAVX512"] = "0",
+            ["DOTNET_JitDisasm"] = "Rows*",
+            ["DOTNET_JitStdOutFile"] = listing,
+        });
+
+        var kernels = (await File.ReadAllTextAsync(listing, TestContext.Current.CancellationToken))
+            .Split("; Assembly listing for method ").Where(method => method.Split('\n')[0].Contains("GemmKernels", StringComparison.Ordinal))
+            .ToArray();
+        Assert.Contains(kernels, kernel => kernel.Contains("vfmadd", StringComparison.Ordinal));
+        Assert.All(kernels, kernel => Assert.DoesNotContain("call ", kernel, StringComparison.Ordinal));
     }
 
     private static string Request(int number) => new JsonObject

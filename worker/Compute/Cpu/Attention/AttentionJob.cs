@@ -209,6 +209,14 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
             return;
         }
 
+        // Most tiles are seen whole, and take a pass before the maximum is known and one after it.
+        if (from == 0 && to == Tile && LogitSoftCap == 0 && alibiSlope == 0)
+        {
+            Raise(ref query, AttentionKernels<V, TSimd>.ScaledLargest(scores, query.Scale, query.Maximum), output);
+            query.Sum += AttentionKernels<V, TSimd>.ExpMinusSum(scores, query.Maximum);
+            return;
+        }
+
         AttentionKernels<V, TSimd>.Scale(scores, query.Scale, Tile);
         if (LogitSoftCap != 0)
         {
@@ -224,7 +232,15 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
         }
 
         FillOutside(scores, from, to, float.NegativeInfinity);
-        var maximum = AttentionKernels<V, TSimd>.Largest(scores, query.Maximum);
+        Raise(ref query, AttentionKernels<V, TSimd>.Largest(scores, query.Maximum), output);
+        AttentionKernels<V, TSimd>.ExpMinus(scores, query.Maximum);
+        FillOutside(scores, from, to, 0);
+        query.Sum += VirtualLanes<V, TSimd>.Sum(scores);
+    }
+
+    /// <summary>Brings what was summed so far to a new maximum.</summary>
+    private readonly void Raise(ref Query query, float maximum, float* output)
+    {
         if (maximum > query.Maximum)
         {
             var factor = VectorMath<float, SimdScalar>.Exp(query.Maximum - maximum);
@@ -232,10 +248,6 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
             query.Maximum = maximum;
             AttentionKernels<V, TSimd>.Scale(output, factor, ValueDim);
         }
-
-        AttentionKernels<V, TSimd>.ExpMinus(scores, maximum);
-        FillOutside(scores, from, to, 0);
-        query.Sum += VirtualLanes<V, TSimd>.Sum(scores);
     }
 
     private static void FillOutside(float* tile, int from, int to, float value)

@@ -75,6 +75,21 @@ internal static unsafe class AttentionKernels<V, TSimd>
         return TSimd.Largest(largest);
     }
 
+    /// <summary>scores = factor · scores, and <see cref="Largest"/> of them.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static float ScaledLargest(float* scores, float factor, float value)
+    {
+        var largest = TSimd.Create(value);
+        for (var lane = 0; lane < Tile; lane += TSimd.Lanes)
+        {
+            var scaled = TSimd.Multiply(TSimd.Load(scores + lane), TSimd.Create(factor));
+            TSimd.Store(scaled, scores + lane);
+            largest = TSimd.Max(largest, scaled);
+        }
+
+        return TSimd.Largest(largest);
+    }
+
     /// <summary>scores = exp(scores − maximum).</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void ExpMinus(float* scores, float maximum)
@@ -83,6 +98,29 @@ internal static unsafe class AttentionKernels<V, TSimd>
         {
             TSimd.Store(VectorMath<V, TSimd>.Exp(TSimd.Subtract(TSimd.Load(scores + lane), TSimd.Create(maximum))), scores + lane);
         }
+    }
+
+    /// <summary><see cref="ExpMinus"/>, and <see cref="VirtualLanes{V, TSimd}.Sum(float*)"/> of the results.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static float ExpMinusSum(float* scores, float maximum)
+    {
+        if (TSimd.Lanes == 1)
+        {
+            ExpMinus(scores, maximum);
+            return VirtualLanes<V, TSimd>.Sum(scores);
+        }
+
+        var subtrahend = TSimd.Create(maximum);
+        var sum = VectorMath<V, TSimd>.Exp(TSimd.Subtract(TSimd.Load(scores), subtrahend));
+        TSimd.Store(sum, scores);
+        for (var lane = TSimd.Lanes; lane < Tile; lane += TSimd.Lanes)
+        {
+            var weight = VectorMath<V, TSimd>.Exp(TSimd.Subtract(TSimd.Load(scores + lane), subtrahend));
+            TSimd.Store(weight, scores + lane);
+            sum = TSimd.Add(sum, weight);
+        }
+
+        return TSimd.Sum(sum);
     }
 
     /// <summary>scores = cap · tanh(scores / cap).</summary>

@@ -485,8 +485,8 @@ internal static unsafe class GemmKernels<V, TSimd, TFormat>
     }
 
     /// <summary>Asks for the weights of a pair, which may be several cache lines.</summary>
-    /// <param name="pairBytes">A constant to the compiler. As a property of this type it was a call in the innermost loop, around which all
-    /// accumulators went to memory: kernels this long use up what the compiler will inline.</param>
+    /// <param name="pairBytes">A constant to the compiler. A property in its place was not inlined: a call in the innermost loop, around
+    /// which all accumulators went to memory and back.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Read(byte* pair, int pairBytes)
     {

@@ -88,6 +88,11 @@ internal readonly unsafe partial struct Simd256
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<uint> LoadBytes(byte* source)
     {
+        if (Avx2.IsSupported)
+        {
+            return Avx2.ConvertToVector256Int32(source).AsUInt32();
+        }
+
         var halves = Vector128.WidenLower(Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<ulong>(source)).AsByte());
         return Vector256.Create(Vector128.WidenLower(halves), Vector128.WidenUpper(halves));
     }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Cluster.Worker.Compute.Cpu.Simd;
 
@@ -42,6 +43,11 @@ internal readonly unsafe partial struct Simd256
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<uint> LoadHalves(byte* source)
     {
+        if (Avx2.IsSupported)
+        {
+            return Avx2.ConvertToVector256Int32((ushort*)source).AsUInt32();
+        }
+
         var halves = Vector128.Load((ushort*)source);
         return Vector256.Create(Vector128.WidenLower(halves), Vector128.WidenUpper(halves));
     }
