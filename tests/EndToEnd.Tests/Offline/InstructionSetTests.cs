@@ -30,7 +30,8 @@ public sealed class InstructionSetTests : IDisposable
         Assert.Equal(all.Answers, none.Answers);
     }
 
-    /// <summary>What the compiler does not inline there sends all sums of a tile to memory and back, and half of the speed with them.</summary>
+    /// <summary>What the compiler does not inline there sends all sums of a tile to memory and back, and half of the speed with
+    /// them.</summary>
     [Fact]
     public async Task The_innermost_loops_of_multiplications_call_nothing()
     {
@@ -46,8 +47,8 @@ public sealed class InstructionSetTests : IDisposable
         });
 
         var kernels = (await File.ReadAllTextAsync(listing, TestContext.Current.CancellationToken))
-            .Split("; Assembly listing for method ").Where(method => method.Split('\n')[0].Contains("GemmKernels", StringComparison.Ordinal))
-            .ToArray();
+            .Split("; Assembly listing for method ")
+            .Where(method => method.Split('\n')[0].Contains("GemmKernels", StringComparison.Ordinal)).ToArray();
         Assert.Contains(kernels, kernel => kernel.Contains("vfmadd", StringComparison.Ordinal));
         Assert.All(kernels, kernel => Assert.DoesNotContain("call ", kernel, StringComparison.Ordinal));
     }
