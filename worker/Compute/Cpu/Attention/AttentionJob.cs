@@ -213,7 +213,7 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
         if (from == 0 && to == Tile && LogitSoftCap == 0 && alibiSlope == 0)
         {
             Raise(ref query, AttentionKernels<V, TSimd>.ScaledLargest(scores, query.Scale, query.Maximum), output);
-            query.Sum += AttentionKernels<V, TSimd>.ExpMinusSum(scores, query.Maximum);
+            query.Sum += AttentionKernels<V, TSimd>.ExpMinus(scores, query.Maximum);
             return;
         }
 

@@ -91,36 +91,19 @@ internal static unsafe class AttentionKernels<V, TSimd>
     }
 
     /// <summary>scores = exp(scores − maximum).</summary>
+    /// <returns>Their <see cref="VirtualLanes{V, TSimd}.Sum(float*)"/>.</returns>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void ExpMinus(float* scores, float maximum)
+    public static float ExpMinus(float* scores, float maximum)
     {
+        var sum = TSimd.Create(0);
         for (var lane = 0; lane < Tile; lane += TSimd.Lanes)
         {
-            TSimd.Store(VectorMath<V, TSimd>.Exp(TSimd.Subtract(TSimd.Load(scores + lane), TSimd.Create(maximum))), scores + lane);
-        }
-    }
-
-    /// <summary><see cref="ExpMinus"/>, and <see cref="VirtualLanes{V, TSimd}.Sum(float*)"/> of the results.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static float ExpMinusSum(float* scores, float maximum)
-    {
-        if (TSimd.Lanes == 1)
-        {
-            ExpMinus(scores, maximum);
-            return VirtualLanes<V, TSimd>.Sum(scores);
-        }
-
-        var subtrahend = TSimd.Create(maximum);
-        var sum = VectorMath<V, TSimd>.Exp(TSimd.Subtract(TSimd.Load(scores), subtrahend));
-        TSimd.Store(sum, scores);
-        for (var lane = TSimd.Lanes; lane < Tile; lane += TSimd.Lanes)
-        {
-            var weight = VectorMath<V, TSimd>.Exp(TSimd.Subtract(TSimd.Load(scores + lane), subtrahend));
+            var weight = VectorMath<V, TSimd>.Exp(TSimd.Subtract(TSimd.Load(scores + lane), TSimd.Create(maximum)));
             TSimd.Store(weight, scores + lane);
             sum = TSimd.Add(sum, weight);
         }
 
-        return TSimd.Sum(sum);
+        return TSimd.Lanes == 1 ? VirtualLanes<V, TSimd>.Sum(scores) : TSimd.Sum(sum);
     }
 
     /// <summary>scores = cap · tanh(scores / cap).</summary>

@@ -220,14 +220,15 @@ internal unsafe struct GemmJob<V, TSimd, TFormat> : IParallelBody
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Widen(byte* w, int pairs, float* widened)
     {
+        var (pairBytes, pairFloats) = (PairBytes, 2 * PanelWidth);
         for (var pair = 0; pair < pairs; pair++)
         {
             TSimd.Store(TFormat.Even<V, TSimd>(w, 0), widened);
             TSimd.Store(TFormat.Even<V, TSimd>(w, 1), widened + TSimd.Lanes);
             TSimd.Store(TFormat.Odd<V, TSimd>(w, 0), widened + 2 * TSimd.Lanes);
             TSimd.Store(TFormat.Odd<V, TSimd>(w, 1), widened + 3 * TSimd.Lanes);
-            w += PairBytes;
-            widened += 2 * PanelWidth;
+            w += pairBytes;
+            widened += pairFloats;
         }
     }
 

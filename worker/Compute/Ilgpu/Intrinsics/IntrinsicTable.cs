@@ -78,7 +78,8 @@ internal static class IntrinsicTable
         var text = "{ float v = $0, w;";
         foreach (var control in (string[])["0xB1", "0x4E", "0x141", "0x140"])
         {
-            text += $" w = as_float(__builtin_amdgcn_update_dpp(0, as_int(v), {control}, 0xF, 0xF, true)); v = {Apply(operation, "v", "w")};";
+            text += $" w = as_float(__builtin_amdgcn_update_dpp(0, as_int(v), {control}, 0xF, 0xF, true)); "
+                + $"v = {Apply(operation, "v", "w")};";
         }
 
         for (var row = 0; row < 4; row++)
