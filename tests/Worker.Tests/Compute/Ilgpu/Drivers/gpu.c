@@ -30,6 +30,11 @@ enum { OK = 0, INVALID = 1, NO_MEMORY = 2, NO_DEVICE = 100, NO_BINARY = 209, NOT
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 #define LOCKED(...) do { pthread_mutex_lock(&lock); __VA_ARGS__; pthread_mutex_unlock(&lock); } while (0)
 
+// Ranks are threads: what they count, write down and own is asked for with and without the lock of the streams, and has one of its own.
+static pthread_mutex_t books = PTHREAD_MUTEX_INITIALIZER;
+#define BOOKED(...) do { pthread_mutex_lock(&books); __VA_ARGS__; pthread_mutex_unlock(&books); } while (0)
+#define ADD(to, number) __atomic_add_fetch(&(to), number, __ATOMIC_SEQ_CST)
+
 // ---- what tests set and ask ----
 static int devices = 1, lost, captures_fail[8];
 static long memory_limit = 1L << 30, memory_used, launches, replays;
@@ -39,6 +44,8 @@ static size_t text_used;
 
 static void say(const char *kind, const char *format, ...) {
   va_list arguments;
+  static pthread_mutex_t writing = PTHREAD_MUTEX_INITIALIZER;
+  pthread_mutex_lock(&writing);
   size_t start = text_used;
   va_start(arguments, format);
   text_used += snprintf(text + text_used, sizeof text - text_used, "%s: ", kind);
@@ -51,6 +58,7 @@ static void say(const char *kind, const char *format, ...) {
   const char *log = getenv("FAKE_GPU_LOG");
   FILE *file = log ? fopen(log, "a") : NULL;
   if (file) { fputs(text + start, file); fclose(file); }
+  pthread_mutex_unlock(&writing);
 }
 #define COMPLAIN(...) say("complaint", __VA_ARGS__)
 
@@ -70,10 +78,13 @@ struct piece { char *at; size_t bytes; int pinned, device; struct piece *next; }
 static struct piece *pieces;
 static __thread int current;
 
-static struct piece *holding(const void *at, size_t bytes, int pinned) {
-  for (struct piece *p = pieces; p; p = p->next)
-    if (p->pinned == pinned && (char *)at >= p->at && (char *)at + bytes <= p->at + p->bytes) return p;
-  return NULL;
+// The piece that has all these bytes, whose place is copied; 0 where none has.
+static int holding(const void *at, size_t bytes, int pinned, struct piece *found) {
+  int is_found = 0;
+  BOOKED(
+    for (struct piece *p = pieces; p && !is_found; p = p->next)
+      if (p->pinned == pinned && (char *)at >= p->at && (char *)at + bytes <= p->at + p->bytes) { *found = *p; is_found = 1; });
+  return is_found;
 }
 
 void fake_complain(const char *format, ...) {
@@ -86,34 +97,44 @@ void fake_complain(const char *format, ...) {
 }
 
 void fake_piece(const void *at, const char **low, const char **high) {
-  struct piece *p = holding(at, 1, 0);
-  *low = p ? p->at : NULL;
-  *high = p ? p->at + p->bytes : NULL;
+  struct piece p;
+  int is_found = holding(at, 1, 0, &p);
+  *low = is_found ? p.at : NULL;
+  *high = is_found ? p.at + p.bytes : NULL;
 }
 
 static int give_back(void *at, int pinned) {
-  for (struct piece **p = &pieces; *p; p = &(*p)->next)
-    if ((*p)->at == at && (*p)->pinned == pinned) {
-      struct piece *gone = *p;
-      *p = gone->next;
-      if (!pinned) memory_used -= gone->bytes;
-      // Whoever still reads it, finds no numbers.
-      memset(gone->at, 0xff, gone->bytes);
-      kernels_free(gone->at);
-      free(gone);
-      return OK;
-    }
-  COMPLAIN("%s memory %p given back twice, or never taken", pinned ? "pinned" : "device", at);
-  return INVALID;
+  struct piece *gone = NULL;
+  BOOKED(
+    for (struct piece **p = &pieces; *p && !gone; p = &(*p)->next)
+      if ((*p)->at == at && (*p)->pinned == pinned) {
+        gone = *p;
+        *p = gone->next;
+        if (!pinned) memory_used -= gone->bytes;
+        break;
+      });
+  if (!gone) {
+    COMPLAIN("%s memory %p given back twice, or never taken", pinned ? "pinned" : "device", at);
+    return INVALID;
+  }
+
+  // Whoever still reads it, finds no numbers.
+  memset(gone->at, 0xff, gone->bytes);
+  kernels_free(gone->at);
+  free(gone);
+  return OK;
 }
 
 static int take(void **result, size_t bytes, int pinned) {
-  if (!pinned && memory_used + (long)bytes > memory_limit) return NO_MEMORY;
+  int fits = 1;
+  BOOKED(
+    fits = pinned || memory_used + (long)bytes <= memory_limit;
+    if (fits && !pinned) memory_used += bytes);
+  if (!fits) return NO_MEMORY;
   struct piece *p = malloc(sizeof *p);
-  *p = (struct piece){ kernels_alloc(bytes), bytes, pinned, current, pieces };
+  *p = (struct piece){ kernels_alloc(bytes), bytes, pinned, current };
   memset(p->at, 0xff, bytes);
-  if (!pinned) memory_used += bytes;
-  pieces = p;
+  BOOKED(p->next = pieces; pieces = p);
   *result = p->at;
   return OK;
 }
@@ -163,7 +184,8 @@ static unsigned digest(const char *at, size_t bytes) {
 }
 
 static void check(const void *at, size_t bytes, int pinned, const char *what) {
-  if (!holding(at, bytes, pinned)) COMPLAIN("%s uses %zu bytes at %p, which are not %s memory", what, bytes, at, pinned ? "pinned" : "device");
+  struct piece found;
+  if (!holding(at, bytes, pinned, &found)) COMPLAIN("%s uses %zu bytes at %p, which are not %s memory", what, bytes, at, pinned ? "pinned" : "device");
 }
 
 static void collect(struct op *op);
@@ -221,7 +243,7 @@ static void unfold(struct stream *s, struct graph *graph) {
     if (last) last->next = copy; else first = copy;
     last = copy;
   }
-  if (!first) { graph->pending--; return; }
+  if (!first) { ADD(graph->pending, -1); return; }
   last->next = s->first;
   s->first = first;
   if (!s->last) s->last = last;
@@ -236,9 +258,9 @@ static void step(struct stream *s) {
   pthread_mutex_unlock(&lock);
   act(op);
   pthread_mutex_lock(&lock);
-  if (op->is_replayed) { if (op->graph) op->graph->pending--; }
+  if (op->is_replayed) { if (op->graph) ADD(op->graph->pending, -1); }
   else {
-    if (op->kind == LAUNCH) op->module->pending--;
+    if (op->kind == LAUNCH) ADD(op->module->pending, -1);
     free(op->arguments);
     free(op->messages);
   }
@@ -247,8 +269,8 @@ static void step(struct stream *s) {
 
 // Until an event, or all of it.
 static void flush(struct stream *s, struct event *until) {
-  if (waits_for_ever(s)) { COMPLAIN("a wait for a stream that waits for a lost rank"); return; }
   pthread_mutex_lock(&lock);
+  if (waits_for_ever(s)) { COMPLAIN("a wait for a stream that waits for a lost rank"); pthread_mutex_unlock(&lock); return; }
   while (s->busy) pthread_cond_wait(&idle, &lock);
   s->busy = 1;
   while (s->first && !(until && until->done)) step(s);
@@ -258,16 +280,25 @@ static void flush(struct stream *s, struct event *until) {
 }
 
 static int is_stream(struct stream *s) {
-  for (struct stream *one = streams; one; one = one->next)
-    if (one == s) return one->device == current ? 1 : (COMPLAIN("a stream of device %d used on device %d", one->device, current), 0);
-  COMPLAIN("%p is no stream", (void *)s);
-  return 0;
+  int device = -1;
+  LOCKED(for (struct stream *one = streams; one; one = one->next) if (one == s) device = one->device);
+  if (device < 0) COMPLAIN("%p is no stream", (void *)s);
+  else if (device != current) COMPLAIN("a stream of device %d used on device %d", device, current);
+  return device == current;
 }
 
 static int quiet(const char *what) {
-  for (struct stream *s = streams; s; s = s->next)
-    if (s->device == current && s->capture) { COMPLAIN("%s while a stream is captured", what); return 0; }
-  return 1;
+  int captured = 0;
+  LOCKED(for (struct stream *s = streams; s; s = s->next) if (s->device == current && s->capture) captured = 1);
+  if (captured) COMPLAIN("%s while a stream is captured", what);
+  return !captured;
+}
+
+// The device's next stream after one (NULL: the first): other devices' may come and go meanwhile.
+static struct stream *next_here(struct stream *after) {
+  struct stream *s;
+  LOCKED(s = after ? after->next : streams; while (s && s->device != current) s = s->next);
+  return s;
 }
 
 #define ENTER(what) if (lost) return lost
@@ -357,16 +388,16 @@ int cuMemcpy2DAsync_v2(const struct copy2d *c, struct stream *s) {
 #endif
 
 int NAME(hipMemGetInfo, cuMemGetInfo_v2)(size_t *available, size_t *total) { ENTER(); *available = memory_limit - memory_used; *total = memory_limit; return OK; }
-int NAME(hipMalloc, cuMemAlloc_v2)(void **at, size_t bytes) { ENTER(); int r; if (!quiet("memory taken")) return CAPTURING; LOCKED(r = take(at, bytes, 0)); return r; }
+int NAME(hipMalloc, cuMemAlloc_v2)(void **at, size_t bytes) { ENTER(); return quiet("memory taken") ? take(at, bytes, 0) : CAPTURING; }
 int NAME(hipFree, cuMemFree_v2)(void *at) {
   int r;
   if (!quiet("memory given back")) return CAPTURING;
-  for (struct stream *s = streams; s && !lost; s = s->next) if (s->device == current) flush(s, NULL);
-  LOCKED(r = give_back(at, 0));
+  for (struct stream *s = next_here(NULL); s && !lost; s = next_here(s)) flush(s, NULL);
+  r = give_back(at, 0);
   return r;
 }
-int NAME(hipHostMalloc, cuMemHostAlloc)(void **at, size_t bytes, unsigned flags) { ENTER(); int r; LOCKED(r = take(at, bytes, 1)); return flags ? INVALID : r; }
-int NAME(hipHostFree, cuMemFreeHost)(void *at) { int r; LOCKED(r = give_back(at, 1)); return r; }
+int NAME(hipHostMalloc, cuMemHostAlloc)(void **at, size_t bytes, unsigned flags) { ENTER(); return flags ? INVALID : take(at, bytes, 1); }
+int NAME(hipHostFree, cuMemFreeHost)(void *at) { return give_back(at, 1); }
 int NAME(hipMemcpyHtoDAsync, cuMemcpyHtoDAsync_v2)(char *to, char *from, size_t bytes, struct stream *s) {
   ENTER(); ON(s); LOCKED(enqueue(s, (struct op){ .kind = COPY_IN, .to = to, .from = from, .bytes = bytes, .digest = digest(from, bytes) })); return OK;
 }
@@ -383,7 +414,8 @@ int NAME(hipStreamCreateWithFlags, cuStreamCreate)(struct stream **s, unsigned f
   ENTER();
   if (flags != 1) COMPLAIN("a stream that waits for the default stream");
   *s = calloc(1, sizeof **s);
-  LOCKED((*s)->device = current; (*s)->next = streams; streams = *s);
+  (*s)->device = current;
+  LOCKED((*s)->next = streams; streams = *s);
   return OK;
 }
 int NAME(hipStreamDestroy, cuStreamDestroy_v2)(struct stream *s) {
@@ -421,8 +453,8 @@ int NAME(hipGraphExecDestroy, cuGraphExecDestroy)(struct graph *graph) {
 }
 int NAME(hipGraphLaunch, cuGraphLaunch)(struct graph *graph, struct stream *s) {
   ENTER(); ON(s);
-  graph->pending++;
-  replays++;
+  ADD(graph->pending, 1);
+  ADD(replays, 1);
   LOCKED(enqueue(s, (struct op){ .kind = GRAPH, .graph = graph }));
   return OK;
 }
@@ -434,13 +466,17 @@ int NAME(hipEventRecord, cuEventRecord)(struct event *e, struct stream *s) {
 int NAME(hipEventSynchronize, cuEventSynchronize)(struct event *e) {
   ENTER();
   if (!e->recorded) COMPLAIN("a wait for an event that was never recorded");
-  for (struct stream *s = streams; s && !e->done; s = s->next) if (s->device == current) flush(s, e);
+  for (struct stream *s = next_here(NULL); s && !e->done; s = next_here(s)) flush(s, e);
   return OK;
 }
 int NAME(hipEventQuery, cuEventQuery)(struct event *e) {
   ENTER();
   if (!e->recorded) COMPLAIN("a question for an event that was never recorded");
-  for (struct stream *s = streams; s && !e->done; s = s->next) if (s->device == current && !waits_for_ever(s)) flush(s, e);
+  for (struct stream *s = next_here(NULL); s && !e->done; s = next_here(s)) {
+    int for_ever;
+    LOCKED(for_ever = waits_for_ever(s));
+    if (!for_ever) flush(s, e);
+  }
   return e->done ? OK : NOT_READY;
 }
 int NAME(hipModuleLoadDataEx, cuModuleLoadDataEx)(struct module **module, const char *image, unsigned options, int *names, void **values) {
@@ -474,8 +510,8 @@ int NAME(hipModuleLaunchKernel, cuLaunchKernel)(struct module *f, unsigned gx, u
   if (size != (size_t)k->bytes) COMPLAIN("%s got %zu bytes of arguments, not %d", k->name, size, k->bytes);
   if (bx != k->group[0] || by != k->group[1] || bz != 1 || shared || !gx || !gy || !gz || gy > 65535 || gz > 65535)
     COMPLAIN("%s launched as %u,%u,%u groups of %u,%u,%u", k->name, gx, gy, gz, bx, by, bz);
-  launches++;
-  f->pending += !s->capture;
+  ADD(launches, 1);
+  ADD(f->pending, !s->capture);
   char *arguments = memcpy(malloc(size + 64), extra[1], size);
   LOCKED(enqueue(s, (struct op){ .kind = LAUNCH, .module = f, .grid = { gx, gy, gz }, .group = { bx, by, bz }, .arguments = arguments }));
   return OK;

@@ -108,7 +108,8 @@ static void decode(struct instruction *i, char *text) {
   }
   char *rest = text + strcspn(text, " \t;");
   if (*rest) *rest++ = 0;
-  for (char *part = strtok(text, "."); part && count < 8; part = strtok(NULL, ".")) parts[count++] = part;
+  char *rest_of_parts;
+  for (char *part = strtok_r(text, ".", &rest_of_parts); part && count < 8; part = strtok_r(NULL, ".", &rest_of_parts)) parts[count++] = part;
   // Operands are separated by commas outside of braces.
   int depth = 0;
   for (char *c = rest, *start = rest; ; c++) {
