@@ -169,11 +169,12 @@ internal unsafe struct GemmJob<V, TSimd, TFormat> : IParallelBody
         int firstTile, int endTile, int firstPair, int pairs, int panel, byte* w, byte* ahead, float* results)
         where TWeights : IPanelFormat
     {
+        var firstRow = Tiles.FirstRow(firstTile);
         for (var tile = firstTile; tile < endTile; tile++)
         {
             var rows = Tiles.KernelRows(tile);
             var x = Inputs + Tiles.Offset(tile) + 2L * firstPair * rows;
-            var result = results + (tile - firstTile) * TSimd.MaxRows * PanelWidth;
+            var result = results + (Tiles.FirstRow(tile) - firstRow) * PanelWidth;
             var start = firstPair == 0 ? Bias + panel * PanelWidth : result;
             MultiplyPanel<TWeights>(rows, x, w, ahead, pairs, start, firstPair == 0 ? 0 : PanelWidth, result);
             ahead = w;
@@ -234,8 +235,8 @@ internal unsafe struct GemmJob<V, TSimd, TFormat> : IParallelBody
 
     public readonly void WriteOutput(int firstTile, int endTile, int firstPanel, int endPanel, float* scratch)
     {
-        var firstRow = firstTile * TSimd.MaxRows;
-        var rows = Math.Min(endTile * TSimd.MaxRows, Tiles.Rows) - firstRow;
+        var firstRow = Tiles.FirstRow(firstTile);
+        var rows = Tiles.FirstRow(endTile) - firstRow;
         for (var panel = firstPanel; panel < endPanel; panel++)
         {
             var source = scratch + (panel - firstPanel) * PanelResults;

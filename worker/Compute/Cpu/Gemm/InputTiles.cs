@@ -4,17 +4,21 @@ using System.Runtime.Intrinsics.X86;
 namespace Cluster.Worker.Compute.Cpu.Gemm;
 
 /// <summary>How the rows of a matrix are cut into tiles for <see cref="GemmJob{V, TSimd, TFormat}"/>: full tiles of <c>maxRows</c>,
-/// then one tile whose kernel is the smallest that takes the rest.</summary>
+/// then one tile whose kernel is the smallest that takes the rest. One or two rows would pad that tile most: they share with the last full
+/// one, so that 8 rows are 4 and 4 where a kernel takes up to 6, not 6 and 4 of which 2 are zeros.</summary>
 /// <remarks>
 /// Tiles lie one after another, rows interleaved so that a kernel reads its inputs forwards:
 /// <code>
-/// tile of rows 0..5   │k0: r0│r1│r2│r3│r4│r5│k1: r0│r1│ … k rounded up to even
-/// tile of rows 6, 7   │k0: r6│r7│0│0│k1: r6│r7│0│0│ …
+/// tile of rows 0..5    │k0: r0│r1│r2│r3│r4│r5│k1: r0│r1│ … k rounded up to even
+/// tile of rows 6 to 8  │k0: r6│r7│r8│0│k1: r6│r7│r8│0│ …
 /// </code>
 /// </remarks>
 internal readonly struct InputTiles(int rows, int inFeatures, int maxRows)
 {
     private readonly int _paddedK = (inFeatures + 1) & ~1;
+
+    /// <summary>Rows of the tile before the last.</summary>
+    private readonly int _beforeLast = rows > maxRows && rows % maxRows is 1 or 2 ? KernelFor((maxRows + 2) / 2) : maxRows;
 
     public int Rows { get; } = rows;
 
@@ -23,10 +27,17 @@ internal readonly struct InputTiles(int rows, int inFeatures, int maxRows)
     /// <summary>Floats of all tiles.</summary>
     public long Length => Count == 0 ? 0 : Offset(Count - 1) + (long)KernelRows(Count - 1) * _paddedK;
 
-    public long Offset(int tile) => (long)tile * maxRows * _paddedK;
+    public long Offset(int tile) => (long)FirstRow(tile) * _paddedK;
+
+    /// <summary>Where a tile begins.</summary>
+    /// <param name="tile">Up to <see cref="Count"/>, where all rows end.</param>
+    public int FirstRow(int tile) =>
+        tile == Count ? Rows
+        : tile > 0 && tile == Count - 1 ? (tile - 1) * maxRows + _beforeLast
+        : tile * maxRows;
 
     /// <summary>Rows of the tile that exist.</summary>
-    public int RowsOf(int tile) => Math.Min(maxRows, Rows - tile * maxRows);
+    public int RowsOf(int tile) => FirstRow(tile + 1) - FirstRow(tile);
 
     /// <summary>Rows the tile's kernel computes: the tile is padded with zero rows up to that. Kernels for one and two rows stream two
     /// panels side by side, which is of use only where nothing else shares the panels.</summary>
@@ -34,10 +45,7 @@ internal readonly struct InputTiles(int rows, int inFeatures, int maxRows)
     {
         1 when Count == 1 => 1,
         2 when Count == 1 => 2,
-        <= 4 => 4,
-        <= 6 => 6,
-        <= 8 => 8,
-        _ => 12,
+        var some => KernelFor(some),
     };
 
     /// <summary>Copies a tile's rows out of row-major inputs.</summary>
@@ -46,7 +54,7 @@ internal readonly struct InputTiles(int rows, int inFeatures, int maxRows)
         var kernelRows = KernelRows(tile);
         var rows = RowsOf(tile);
         var target = destination + Offset(tile);
-        var source = inputs + (long)tile * maxRows * inFeatures;
+        var source = inputs + (long)FirstRow(tile) * inFeatures;
         if (kernelRows == 1)
         {
             Buffer.MemoryCopy(source, target, inFeatures * sizeof(float), inFeatures * sizeof(float));
@@ -77,6 +85,14 @@ internal readonly struct InputTiles(int rows, int inFeatures, int maxRows)
             }
         }
     }
+
+    private static int KernelFor(int rows) => rows switch
+    {
+        <= 4 => 4,
+        <= 6 => 6,
+        <= 8 => 8,
+        _ => 12,
+    };
 
     /// <summary>Four rows, four k at a time.</summary>
     private unsafe void Interleave(float* source, float* target, int kernelRows)

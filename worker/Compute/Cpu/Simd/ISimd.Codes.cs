@@ -6,9 +6,6 @@ internal unsafe partial interface ISimd<V>
     /// <summary>Lane i is the unsigned number of <paramref name="mask"/>'s width at bit <paramref name="shift"/> of word i.</summary>
     static abstract V Codes(uint* words, int shift, uint mask);
 
-    /// <summary>The same plus 2²³, which takes fewer instructions: exact, and so is what is subtracted from it.</summary>
-    static abstract V BiasedCodes(uint* words, int shift, uint mask);
-
     /// <summary>Lane i is the E4M3 at bit <paramref name="shift"/> of word i.</summary>
     static abstract V E4M3(uint* words, int shift);
 

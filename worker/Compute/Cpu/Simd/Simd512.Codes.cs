@@ -56,10 +56,6 @@ internal readonly unsafe partial struct Simd512
     public static Vector512<float> Codes(uint* words, int shift, uint mask) =>
         Vector512.ConvertToSingle(((Vector512.Load(words) >>> shift) & Vector512.Create(mask)).AsInt32());
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> BiasedCodes(uint* words, int shift, uint mask) =>
-        (((Vector512.Load(words) >>> shift) & Vector512.Create(mask)) | Vector512.Create(0x4B00_0000u)).AsSingle();
-
     /// <summary>By tables of 128 bytes: an E4M3 without its sign is the place of a BF16's two bytes.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void FiniteE4M3(

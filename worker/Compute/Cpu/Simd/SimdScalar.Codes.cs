@@ -5,9 +5,6 @@ internal readonly unsafe partial struct SimdScalar
 {
     public static float Codes(uint* words, int shift, uint mask) => (*words >> shift) & mask;
 
-    public static float BiasedCodes(uint* words, int shift, uint mask) =>
-        BitConverter.UInt32BitsToSingle(((*words >> shift) & mask) | 0x4B00_0000);
-
     public static void FiniteE4M3(uint* words, out float first, out float second, out float third, out float fourth)
     {
         first = E4M3(words, 0);
