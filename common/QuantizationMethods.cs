@@ -23,6 +23,12 @@ internal static class QuantizationMethods
     /// <summary>gpt-oss: experts of 4-bit floats with a power of two as the scale of 32.</summary>
     public const string Mxfp4 = "mxfp4";
 
+    /// <summary>No method of checkpoints: 8-bit integers that a worker makes of weights.</summary>
+    public const string Int8 = "int8";
+
+    /// <summary>What weights that are not quantized can be rounded to while they are loaded.</summary>
+    public static IReadOnlyList<string> AtLoad { get; } = [Fp8, Int8];
+
     /// <summary>The field of config.json that names the method.</summary>
     public const string MethodField = "quant_method";
 

@@ -53,8 +53,9 @@ internal static class WorkerFlags
 
     public static WorkerFlag Quantization { get; } = new(
         "--quantization", FlagValue.Word, "spec.engine.quantization",
-        "How the weights are quantized; auto reads it from the checkpoint. Any other value must agree with the checkpoint.")
-    { OtherNames = ["-q", "--quantize"], Words = [Auto, None, .. QuantizationMethods.All] };
+        "How the weights are quantized; auto reads it from the checkpoint. fp8 and int8 round the weights of a checkpoint that is not "
+        + "quantized while they are loaded, which halves their memory. Any other value must agree with the checkpoint.")
+    { OtherNames = ["-q", "--quantize"], Words = [Auto, None, .. QuantizationMethods.All, QuantizationMethods.Int8] };
 
     public static WorkerFlag KvCacheDType { get; } = new(
         "--kv-cache-dtype", FlagValue.Word, "spec.engine.kvCacheDtype",

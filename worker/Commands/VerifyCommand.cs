@@ -46,6 +46,7 @@ internal static class VerifyCommand
                 + "decimals.",
             HelpName = "FRACTION"
         };
+        var quantization = WorkerFlags.Quantization.Words();
         var kvCacheDType = EngineFlags.KvCacheDTypeOption();
         var device = EngineFlags.DeviceOption();
         var chunk = new Option<int?>("--chunk")
@@ -68,6 +69,7 @@ internal static class VerifyCommand
             perplexity,
             tolerance,
             perplexityTolerance,
+            quantization,
             kvCacheDType,
             chunk,
             device,
@@ -101,6 +103,7 @@ internal static class VerifyCommand
             RunnerLoader load = (config, weights, limits) =>
             {
                 // A golden file may take two attempts, which differ in no weight.
+                limits = limits with { Quantization = arguments.GetValue(quantization)! };
                 var runner = Load(config, weights, limits, backends, size, told ? _ => { } : Console.WriteLine);
                 told = true;
                 return runner;

@@ -88,8 +88,7 @@ internal sealed record ReplicaModel(
         {
             log($"model {source}: {target.Config.Architecture.Name}, {target.Config.NumLayers} layers, "
                 + $"vocabulary {target.Config.VocabSize}");
-            log($"device {backend.Description}; weights {target.ResidentWeightBytes / 1048576.0:F1} MiB resident, "
-                + $"{target.Config.Quantization?.Description ?? "not quantized"}");
+            log($"device {backend.Description}; weights {target.ResidentWeightBytes / 1048576.0:F1} MiB resident, {target.WeightFormat}");
             var (bytes, time) = target.Source;
             log(string.Create(
                 CultureInfo.InvariantCulture,
@@ -110,6 +109,7 @@ internal sealed record ReplicaModel(
             {
                 GpuMemoryUtilization = options.GpuMemoryUtilization * draftShare,
                 SampleOnDevice = false,
+                Quantization = WorkerFlags.Auto,
             };
             var proposer = DraftModel.Load(startup.Draft, folders.Draft, target, tokenizer, loaded.DraftBackend, draftOptions, log);
             if (proposer is not null)

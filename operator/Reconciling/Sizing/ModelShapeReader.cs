@@ -10,8 +10,10 @@ internal static class ModelShapeReader
     private const int MostWords = 1 << 22;
     private const int MostPositions = 1 << 27;
 
+    /// <param name="requested">What <c>--quantization</c> asks for, which weights that are not quantized are rounded to; null for
+    /// nothing.</param>
     /// <exception cref="ModelConfigException">A field is missing, wrong or of a model this cannot count.</exception>
-    public static ModelShape Read(JsonObject config)
+    public static ModelShape Read(JsonObject config, string? requested = null)
     {
         var fields = ModelFields.Of(config);
         var family = fields.Family;
@@ -36,7 +38,7 @@ internal static class ModelShapeReader
         var experts = family.Experts(fields, layers);
         var positions = fields.Number(MostPositions, null, "max_position_embeddings");
         var latent = family.Latent ? ReadLatent(fields) : null;
-        var quantized = QuantizationReader.Read(fields.Quantization);
+        var quantized = QuantizationReader.Read(fields.Quantization, requested);
         ModelShape shape = new()
         {
             Type = fields.Type,

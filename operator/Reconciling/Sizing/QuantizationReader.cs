@@ -21,8 +21,10 @@ internal sealed class QuantizationReader
     }
 
     /// <param name="config">config.json, with what a file beside it says, see <see cref="ModelConfig.AddQuantization"/>.</param>
+    /// <param name="requested">What weights that are not quantized are rounded to at load, where it is one of
+    /// <see cref="QuantizationMethods.AtLoad"/>.</param>
     /// <exception cref="ModelConfigException">A setting is wrong, or no worker loads such weights.</exception>
-    public static QuantizedLayers Read(JsonObject config)
+    public static QuantizedLayers Read(JsonObject config, string? requested = null)
     {
         foreach (var field in QuantizationMethods.ConfigFields)
         {
@@ -37,7 +39,12 @@ internal sealed class QuantizationReader
             }
         }
 
-        return QuantizedLayers.None;
+        return requested switch
+        {
+            QuantizationMethods.Fp8 => Rounded(WeightFormat.Fp8Outputs),
+            QuantizationMethods.Int8 => Rounded(WeightFormat.Int8Outputs),
+            _ => QuantizedLayers.None,
+        };
     }
 
     private QuantizedLayers Read()
@@ -83,6 +90,9 @@ internal sealed class QuantizationReader
                     + string.Join(", ", QuantizationMethods.All));
         }
     }
+
+    /// <summary>All but what workers compute with before they load it.</summary>
+    private static QuantizedLayers Rounded(WeightFormat format) => QuantizedLayers.AllBut(format, new JsonArray("kv_b_proj"));
 
     private QuantizedLayers AllBut(WeightFormat format, params string[] lists)
     {

@@ -46,10 +46,10 @@ internal sealed class SizeDecider(
         {
             (model, origin) = await ReadAsync(
                 spec.Model.Source, spec.Model.Config is null ? null : new ModelConfig(spec.Model.Config, null, "spec.model.config"),
-                cancellationToken);
+                spec.Engine.Quantization, cancellationToken);
             SizingAdvisor.RequireDegree(model);
             draft = spec.Engine.Speculative is { Model: not WorkerFlags.Ngram } speculative
-                ? (await ReadAsync(speculative.Model, null, cancellationToken)).Shape
+                ? (await ReadAsync(speculative.Model, null, null, cancellationToken)).Shape
                 : null;
         }
         catch (ModelConfigException e)
@@ -88,8 +88,9 @@ internal sealed class SizeDecider(
     }
 
     /// <param name="given">What the spec carries; null to read it at the source.</param>
+    /// <param name="quantization">What the spec asks for.</param>
     private async Task<(ModelShape Shape, string Origin)> ReadAsync(
-        string source, ModelConfig? given, CancellationToken cancellationToken)
+        string source, ModelConfig? given, string? quantization, CancellationToken cancellationToken)
     {
         if (source.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase))
         {
@@ -102,7 +103,11 @@ internal sealed class SizeDecider(
 
         var config = given ?? await configs.ReadAsync(ModelSource.Parse(source), cancellationToken);
 
-        // Whatever dtype the spec asks for: workers keep weights as they are stored.
-        return (ModelShapeReader.Read(config.Json) with { CheckpointBytes = config.WeightBytes }, config.Origin);
+        // Whatever dtype the spec asks for: workers keep weights as they are stored, unless they are to round them.
+        var stored = ModelShapeReader.Read(config.Json);
+        var shape = stored.Format.Bits is null && QuantizationMethods.AtLoad.Contains(quantization)
+            ? ModelShapeReader.Read(config.Json, quantization)
+            : stored with { CheckpointBytes = config.WeightBytes };
+        return (shape, config.Origin);
     }
 }

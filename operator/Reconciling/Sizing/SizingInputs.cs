@@ -74,6 +74,11 @@ internal sealed record SizingInputs
             ["affinity"] = pod?["affinity"]?["nodeAffinity"]?.DeepClone(),
             ["tolerations"] = pod?["tolerations"]?.DeepClone(),
         };
+        if (spec.Engine.Quantization is { } quantization)
+        {
+            inputs["quantization"] = quantization;
+        }
+
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(CanonicalJson.Of(inputs))).AsSpan(0, 8));
     }
 }

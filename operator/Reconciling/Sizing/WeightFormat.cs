@@ -18,6 +18,9 @@ internal sealed record WeightFormat(string Name, double? Bits)
     /// <summary>The same with a scale for each output.</summary>
     public static WeightFormat Fp8Outputs { get; } = new("FP8", 8) { OutputBytes = FullScale };
 
+    /// <summary>Signed bytes with a 16-bit scale and zero for each output.</summary>
+    public static WeightFormat Int8Outputs { get; } = new("int8", 8) { OutputBytes = 2 * HalfScale };
+
     /// <summary>Experts of gpt-oss: E2M1 in blocks of 32 that share an exponent.</summary>
     public static WeightFormat Mxfp4 { get; } = new("MXFP4", 4) { GroupSize = 32, GroupBytes = 1 };
 

@@ -63,6 +63,12 @@ internal sealed class WeightPacker(IKernelLauncher launcher) : IDisposable
             Span<byte> codes = stackalloc byte[Linear.Panel];
             foreach (var (part, output, count, lane) in OutputsOf(parts, part => part.OutFeatures, panel))
             {
+                if (!part.BytesOf(output).IsEmpty)
+                {
+                    WriteBytes(part, output, count, bytes[(lane * PieceBytes)..]);
+                    continue;
+                }
+
                 for (var k = 0; k < part.InFeatures; k++)
                 {
                     part.ReadCodes(k, output, codes[..count]);
@@ -81,6 +87,19 @@ internal sealed class WeightPacker(IKernelLauncher launcher) : IDisposable
             var groups = new int[section.Pieces * section.Format.Elements];
             parts[0].GroupOf.CopyTo(groups);
             launcher.Write(section.Groups, MemoryMarshal.AsBytes(groups.AsSpan()));
+        }
+    }
+
+    /// <summary>Bytes of an output lie as its pieces want them.</summary>
+    private static void WriteBytes(QuantizedMatrix part, int firstOutput, int count, Span<byte> panel)
+    {
+        for (var i = 0; i < count; i++)
+        {
+            var bytes = part.BytesOf(firstOutput + i);
+            for (var k = 0; k < bytes.Length; k++)
+            {
+                panel[(k / PieceBytes * Linear.Panel + i) * PieceBytes + k % PieceBytes] = (byte)(bytes[k] ^ part.ByteMask);
+            }
         }
     }
 

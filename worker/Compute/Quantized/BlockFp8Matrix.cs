@@ -47,5 +47,7 @@ internal sealed class BlockFp8Matrix : QuantizedMatrix
         }
     }
 
+    public override ReadOnlySpan<byte> BytesOf(int output) => _codes.Row(output);
+
     public override float WeightOf(int output, int k, byte code) => Fp8.FromE4M3(code) * Scale(BlockOf(output), GroupOf[k]);
 }

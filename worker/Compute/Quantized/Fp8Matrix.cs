@@ -24,5 +24,7 @@ internal sealed class Fp8Matrix(string name, HostTensor codes, ImmutableArray<fl
         }
     }
 
+    public override ReadOnlySpan<byte> BytesOf(int output) => codes.Row(output);
+
     public override float WeightOf(int output, int k, byte code) => Fp8.FromE4M3(code) * Scale(output);
 }

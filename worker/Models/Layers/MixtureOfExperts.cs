@@ -28,7 +28,7 @@ internal sealed class MixtureOfExperts : FeedForward
         var experts = new ExpertMatrices(layer, shard, moe, weights, names);
         _gateUp = backend.LoadExperts(Named("experts.gate_up"), experts.GateUp());
         _down = backend.LoadExperts(Named("experts.down"), experts.Down());
-        _router = weights.Linear(Named(names.Router), moe.NumExperts, shard.Config.HiddenSize, moe.RouterBias);
+        _router = weights.Linear(Named(names.Router), moe.NumExperts, shard.Config.HiddenSize, moe.RouterBias, exact: true);
         _correction = moe.Correction switch
         {
             RoutingCorrection.Vector => weights.Vector(Named(names.RoutingCorrection), moe.NumExperts),

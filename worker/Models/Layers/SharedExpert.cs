@@ -26,7 +26,7 @@ internal sealed class SharedExpert
             Named("shared.gate_up"), WeightPart.GateUp([.. names.SharedGateUp.Select(Named)], shard.SharedIntermediate),
             config.HiddenSize, config.MlpBias);
         _down = weights.Linear(Named(names.SharedDown), config.HiddenSize, shard.SharedIntermediate, config.MlpBias);
-        _outputGate = moe.SharedGate ? weights.Linear(Named(names.SharedGate), 1, config.HiddenSize, bias: false) : null;
+        _outputGate = moe.SharedGate ? weights.Linear(Named(names.SharedGate), 1, config.HiddenSize, bias: false, exact: true) : null;
     }
 
     /// <summary>Enqueues the MLP of x, of this rank's features.</summary>

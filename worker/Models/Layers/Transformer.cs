@@ -67,7 +67,7 @@ internal sealed class Transformer
         }
 
         _finalNorm = new Norm(names.FinalNorm, config, backend, weights);
-        _output = output ?? weights.Linear(names.Output, computed, config.HiddenSize, config.OutputBias);
+        _output = output ?? weights.Linear(names.Output, computed, config.HiddenSize, config.OutputBias, exact: true);
         weights.RefuseUnused(name => architecture.IsIgnorable(name, config));
         _activations = Activations.Allocate(backend, shard, maxTokens, maxLogits);
     }

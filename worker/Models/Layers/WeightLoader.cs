@@ -85,13 +85,19 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
     /// the first adds the bias.</summary>
     /// <param name="name">What the stacked layer is called in traces.</param>
     /// <param name="parts">In the order of the outputs; several may be parts of one tensor.</param>
+    /// <param name="exact">Weights stay as they are stored, whatever <see cref="Rounding"/> says.</param>
     /// <exception cref="CheckpointFormatException">A tensor is missing or has another shape.</exception>
-    public LinearWeight Linear(string name, IReadOnlyList<WeightPart> parts, Slice inFeatures, bool bias)
+    public LinearWeight Linear(string name, IReadOnlyList<WeightPart> parts, Slice inFeatures, bool bias, bool exact = false)
     {
         var biases = bias ? TakeBiases(parts, inFeatures) : null;
         if (IsQuantized(name, parts))
         {
             return QuantizedLinear(name, parts, inFeatures, biases);
+        }
+
+        if (Rounding is not null && !exact)
+        {
+            return RoundedLinear(name, parts, inFeatures, biases);
         }
 
         var copies = new List<TransposedMatrix>();
@@ -103,9 +109,11 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
 
     /// <summary>The same of one layer that is stored as a matrix of its own.</summary>
     /// <param name="name">Without <c>.weight</c> and <c>.bias</c>.</param>
+    /// <param name="exact">Weights stay as they are stored, whatever <see cref="Rounding"/> says: of routers and output matrices, which
+    /// engines leave as they are.</param>
     /// <exception cref="CheckpointFormatException">A tensor is missing or has another shape.</exception>
-    public LinearWeight Linear(string name, Slice outFeatures, Slice inFeatures, bool bias) =>
-        Linear(name, [new WeightPart(name, outFeatures)], inFeatures, bias);
+    public LinearWeight Linear(string name, Slice outFeatures, Slice inFeatures, bool bias, bool exact = false) =>
+        Linear(name, [new WeightPart(name, outFeatures)], inFeatures, bias, exact);
 
     /// <summary>A single matrix under its full name, such as the output matrix.</summary>
     /// <exception cref="CheckpointFormatException">The tensor is missing or has another shape.</exception>
@@ -114,7 +122,7 @@ internal sealed partial class WeightLoader(WeightSource source, Backend backend,
         const string Suffix = ".weight";
         if (name.EndsWith(Suffix, StringComparison.Ordinal))
         {
-            return Linear(name[..^Suffix.Length], outFeatures, inFeatures, bias: false);
+            return Linear(name[..^Suffix.Length], outFeatures, inFeatures, bias: false, exact: true);
         }
 
         HostTensor[] weights = [_tensors.Take(name, outFeatures, inFeatures)];

@@ -39,7 +39,7 @@ internal sealed record CompressedIntegers(bool IsPacked, int Bits, string Strate
         if (!IsPacked)
         {
             return new Int8Matrix(
-                layer, layer.Take(LayerTensors.Weight, DType.I8, layer.Outputs, layer.Inputs), Int8Zeros(layer, groups), scales);
+                layer.Name, layer.Take(LayerTensors.Weight, DType.I8, layer.Outputs, layer.Inputs), Int8Zeros(layer, groups), scales);
         }
 
         RequireShape(layer);

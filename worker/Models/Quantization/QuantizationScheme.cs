@@ -63,17 +63,19 @@ internal abstract class QuantizationScheme
                 QuantizationMethods.MethodField, $"is '{method}'; supported: {string.Join(", ", QuantizationMethods.All)}"),
         };
 
-    /// <summary>Refuses a checkpoint that is not quantized the way somebody asked for.</summary>
+    /// <summary>Refuses a checkpoint that is not quantized the way somebody asked for, and cannot be.</summary>
     /// <param name="requested"><c>auto</c> takes whatever there is.</param>
     /// <exception cref="ArgumentException">It is quantized differently, or not at all.</exception>
     public static void Require(string requested, QuantizationScheme? found)
     {
         var method = found?.Method ?? "none";
-        if (requested != "auto" && requested != method)
+        if (requested != "auto" && requested != method && WeightRounding.Of(requested, found) is null)
         {
             throw new ArgumentException(
                 $"quantization {requested} was asked for, but the checkpoint is "
-                + $"{(found is null ? "not quantized" : $"quantized by {method}")}; use auto or {method}");
+                + (found is null
+                    ? $"not quantized; use auto, none, or {string.Join(" or ", QuantizationMethods.AtLoad)}, which round its weights"
+                    : $"quantized by {method}; use auto or {method}"));
         }
     }
 

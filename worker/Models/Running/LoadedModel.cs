@@ -18,6 +18,9 @@ internal sealed record LoadedModel(
     /// <summary>What tables of embeddings keep of <see cref="ResidentWeightBytes"/>, of which a step reads a row a token.</summary>
     public long TableBytes { get; init; }
 
+    /// <summary>How the weights of layers are kept, for the start log.</summary>
+    public required string WeightFormat { get; init; }
+
     /// <summary>What a rank of a group says when it has loaded its part.</summary>
     public string Describe(int rank, int size) =>
         $"rank {rank} of {size}: {ResidentWeightBytes} bytes of weights resident, {ReplicatedWeightBytes} of them on other ranks too; "

@@ -103,7 +103,13 @@ internal static class ModelLoader
 
         var clock = Stopwatch.StartNew();
         using var ahead = new ReadAhead(source, progress, group?.Rank ?? 0, group?.Size ?? 1);
-        var weights = new WeightLoader(source, backend, ahead) { Quantization = config.Quantization, Ranks = shard.Size };
+        var rounding = WeightRounding.Of(options.Quantization, config.Quantization);
+        var weights = new WeightLoader(source, backend, ahead)
+        {
+            Quantization = config.Quantization,
+            Rounding = rounding,
+            Ranks = shard.Size,
+        };
         var transformer = new Transformer(
             shard, backend, weights, CapacityPlan.WantedLength(config, options), options.MaxBatchedTokens, maxLogits);
         var loaded = (weights.BytesTaken, clock.Elapsed);
@@ -122,6 +128,7 @@ internal static class ModelLoader
         {
             Source = loaded,
             TableBytes = weights.TableBytes,
+            WeightFormat = rounding?.Description ?? config.Quantization?.Description ?? "not quantized",
         };
     }
 

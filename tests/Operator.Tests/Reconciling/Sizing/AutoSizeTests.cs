@@ -213,6 +213,20 @@ public sealed class AutoSizeTests
     }
 
     [Fact]
+    public async Task Weights_that_workers_round_take_fewer_gpus()
+    {
+        _cluster.Add(Given.Node("n1", SmallGpus()));
+        Add(Auto("Llama-3.1-70B", replicas: 1, length: 8192));
+        await _cluster.Finish();
+        Assert.Equal(4, _cluster.Deployment().Status!.TensorParallelSize);
+
+        _cluster.ChangeSpec("haiku", spec => spec["engine"]!["quantization"] = "int8");
+        await _cluster.Finish();
+        Assert.Equal(2, Assert.Single(_cluster.Replicas()).Gpus.Count);
+        Assert.StartsWith("2 GPUs per replica for throughput: 67.", _cluster.Deployment().Status!.Sizing!.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_deployment_can_be_deleted_undecided()
     {
         Add(Auto("Llama-3.1-8B", replicas: 1));

@@ -55,6 +55,18 @@ public sealed class ModelShapeTests
         Assert.Equal([1], ModelShapeReader.Read(config).Degrees(8));
     }
 
+    [Theory, InlineData("fp8", 1.0), InlineData("int8", 1.0), InlineData("none", 2.0), InlineData(null, 2.0)]
+    public void Weights_that_workers_round_shrink_but_not_those_that_are_quantized(string? requested, double bytesPerWeight)
+    {
+        var config = PublishedModels.Config("Llama-3.1-8B");
+        const double Linear = 32 * ((4096 * (4096 + 1024 + 1024 + 4096.0)) + (3 * 4096 * 14336.0));
+        var rest = PublishedModels.Shape("Llama-3.1-8B").Parameters - Linear;
+        Assert.InRange(ModelShapeReader.Read(config, requested).WeightBytes / ((Linear * bytesPerWeight) + (2 * rest)), 0.9999, 1.001);
+
+        config["quantization_config"] = JsonNode.Parse("""{"quant_method": "awq", "bits": 4, "group_size": 64}""");
+        Assert.Equal(ModelShapeReader.Read(config).WeightBytes, ModelShapeReader.Read(config, requested).WeightBytes);
+    }
+
     [Theory]
     [InlineData("""{"quant_method": "fp8"}""", 1.0)]
     [InlineData("""{"quant_method": "gptq", "bits": 4, "group_size": 128}""", 0.5 + (2.5 / 128))]

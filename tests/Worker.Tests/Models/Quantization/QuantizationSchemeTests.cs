@@ -189,6 +189,7 @@ public sealed class QuantizationSchemeTests
     [InlineData(
         "fp8-compressed-tensors", "fp8",
         "quantization fp8 was asked for, but the checkpoint is quantized by compressed-tensors; use auto or compressed-tensors")]
+    [InlineData("gptq", "int8", "quantization int8 was asked for, but the checkpoint is quantized by gptq; use auto or gptq")]
     [InlineData("awq", "none", "quantization none was asked for, but the checkpoint is quantized by awq; use auto or awq")]
     public void Another_method_than_the_checkpoints_is_refused(string name, string requested, string message)
     {
@@ -200,11 +201,13 @@ public sealed class QuantizationSchemeTests
     }
 
     [Fact]
-    public void Quantizing_while_loading_is_refused_and_saying_what_is_so_is_not()
+    public void A_method_that_weights_cannot_be_rounded_by_is_refused_and_saying_what_is_so_is_not()
     {
         var error = Assert.Throws<ArgumentException>(
-            () => ModelLoader.Load(Fixtures.Haiku, new RecordingBackend(), new ModelRunnerOptions { Quantization = "fp8" }));
-        Assert.Equal("quantization fp8 was asked for, but the checkpoint is not quantized; use auto or none", error.Message);
+            () => ModelLoader.Load(Fixtures.Haiku, new RecordingBackend(), new ModelRunnerOptions { Quantization = "awq" }));
+        Assert.Equal(
+            "quantization awq was asked for, but the checkpoint is not quantized; use auto, none, or fp8 or int8, which round its weights",
+            error.Message);
 
         ModelLoader.Load(Fixtures.Haiku, new RecordingBackend(), new ModelRunnerOptions { Quantization = "none" }).Dispose();
         ModelLoader.Load(QuantizedCheckpoints.Folder("gptq"), new RecordingBackend(), new ModelRunnerOptions { Quantization = "gptq" })

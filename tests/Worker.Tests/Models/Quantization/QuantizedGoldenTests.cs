@@ -146,7 +146,7 @@ public sealed class QuantizedGoldenTests
         Assert.Equal(bytes, model.ResidentWeightBytes);
     }
 
-    private static (double Actual, double Expected) Perplexities(string folder, DType cache)
+    internal static (double Actual, double Expected) Perplexities(string folder, DType cache, string quantization = "auto")
     {
         using var reference = JsonDocument.Parse(File.ReadAllBytes(Fixtures.HaikuExpected));
         var perplexity = reference.RootElement.GetProperty("perplexity");
@@ -158,7 +158,8 @@ public sealed class QuantizedGoldenTests
             MaxBatchedTokens = window,
             MaxLogits = window,
             MaxModelLength = window,
-            KvCacheDType = cache
+            KvCacheDType = cache,
+            Quantization = quantization,
         };
         using var model = ModelLoader.Load(folder, Create("cpu"), options);
         return (Perplexity.Evaluate(model.Runner, ids, window), perplexity.GetProperty("value").GetDouble());

@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Cluster.Worker.Compute.Quantized;
 
@@ -22,7 +24,16 @@ internal static unsafe class QuantizedPacker
                 continue;
             }
 
-            PackCodes(part, output, count, (uint*)(address + target.TableBytes) + lane, target.PanelWidth);
+            var codes = (uint*)(address + target.TableBytes) + lane;
+            if (part.BytesOf(output).IsEmpty)
+            {
+                PackCodes(part, output, count, codes, target.PanelWidth);
+            }
+            else
+            {
+                PackBytes(part, output, count, codes, target.PanelWidth);
+            }
+
             for (var i = 0; i < count; i++)
             {
                 if (part is BlockFp8Matrix block)
@@ -49,6 +60,27 @@ internal static unsafe class QuantizedPacker
             for (var i = 0; i < codes.Length; i++)
             {
                 row[i] |= (uint)codes[i] << (part.Bits * (k % perWord));
+            }
+        }
+    }
+
+    /// <summary>Bytes of an output lie as its words want them.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void PackBytes(QuantizedMatrix part, int firstOutput, int count, uint* words, int panelWidth)
+    {
+        var mask = part.ByteMask * 0x0101_0101u;
+        for (var i = 0; i < count; i++)
+        {
+            var bytes = part.BytesOf(firstOutput + i);
+            var whole = bytes.Length / sizeof(uint);
+            for (var word = 0; word < whole; word++)
+            {
+                words[(long)word * panelWidth + i] = BinaryPrimitives.ReadUInt32LittleEndian(bytes[(word * sizeof(uint))..]) ^ mask;
+            }
+
+            for (var k = whole * sizeof(uint); k < bytes.Length; k++)
+            {
+                words[(long)whole * panelWidth + i] |= (uint)(bytes[k] ^ part.ByteMask) << (8 * (k % sizeof(uint)));
             }
         }
     }
