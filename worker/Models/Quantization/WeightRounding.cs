@@ -94,8 +94,7 @@ internal sealed class WeightRounding
             return;
         }
 
-        var k = _isInt8 ? EncodeVectors(values, scale, codes) : 0;
-        for (; k < codes.Length; k++)
+        for (var k = EncodeVectors(values, scale, codes); k < codes.Length; k++)
         {
             var value = values[k] / scale;
             codes[k] = _isInt8 ? (byte)(sbyte)MathF.Round(value) : Fp8.ToE4M3(value);
@@ -103,14 +102,14 @@ internal sealed class WeightRounding
     }
 
     /// <summary>As many as fill whole vectors.</summary>
-    private static int EncodeVectors(ReadOnlySpan<float> values, float scale, Span<byte> codes)
+    private int EncodeVectors(ReadOnlySpan<float> values, float scale, Span<byte> codes)
     {
         var (divisor, lanes) = (new Vector<float>(scale), Vector<float>.Count);
         var k = 0;
         for (; k <= codes.Length - (4 * lanes); k += 4 * lanes)
         {
-            var low = Vector.Narrow(Integers(values[k..], divisor), Integers(values[(k + lanes)..], divisor));
-            var high = Vector.Narrow(Integers(values[(k + (2 * lanes))..], divisor), Integers(values[(k + (3 * lanes))..], divisor));
+            var low = Vector.Narrow(Codes(values[k..], divisor), Codes(values[(k + lanes)..], divisor));
+            var high = Vector.Narrow(Codes(values[(k + (2 * lanes))..], divisor), Codes(values[(k + (3 * lanes))..], divisor));
             Vector.AsVectorByte(Vector.Narrow(low, high)).CopyTo(codes[k..]);
         }
 
@@ -118,8 +117,27 @@ internal sealed class WeightRounding
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector<int> Integers(ReadOnlySpan<float> values, Vector<float> divisor) =>
-        Vector.ConvertToInt32(Vector.Round(new Vector<float>(values) / divisor));
+    private Vector<int> Codes(ReadOnlySpan<float> values, Vector<float> divisor)
+    {
+        var quotients = new Vector<float>(values) / divisor;
+        return _isInt8 ? Vector.ConvertToInt32(Vector.Round(quotients)) : E4M3(quotients);
+    }
+
+    /// <summary><see cref="Fp8.ToE4M3"/> of numbers.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector<int> E4M3(Vector<float> values)
+    {
+        var bits = Vector.AsVectorInt32(values);
+        var magnitudes = bits & new Vector<int>(int.MaxValue);
+
+        // Twenty of F32's bits of fraction go, to the nearest and of two to the even one; one bias becomes the other.
+        var odd = Vector.ShiftRightLogical(magnitudes, 20) & Vector<int>.One;
+        var normal = Vector.ShiftRightLogical(magnitudes + new Vector<int>(0x7FFFF) + odd, 20) - new Vector<int>(120 << 3);
+        var subnormal = Vector.ConvertToInt32(Vector.Round(Vector.AsVectorSingle(magnitudes) * 512));
+        var isSubnormal = Vector.LessThan(magnitudes, new Vector<int>(121 << 23));
+        return Vector.Min(Vector.ConditionalSelect(isSubnormal, subnormal, normal), new Vector<int>(Fp8.NaN - 1))
+            | (Vector.ShiftRightLogical(bits, 24) & new Vector<int>(0x80));
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static float UpToBF16(float value) =>
