@@ -63,7 +63,7 @@ internal static class KernelsBuildCommand
                 var bytes = await CountBar.RunAsync("kernels", report => BuildAsync(clang, targets, folder, report, cancellationToken));
                 PrebuiltKernels.WriteManifest(folder, targets, clang.Name);
                 Console.WriteLine(
-                    $"{BackendKernels.All.Count} kernels for {string.Join(", ", targets)} in {folder}, {bytes} bytes, by {clang.Name}");
+                    $"{BackendKernels.WithMfma.Count} kernels for {string.Join(", ", targets)} in {folder}, {bytes} bytes, by {clang.Name}");
                 return 0;
             }
             catch (KernelBuildException exception)
@@ -88,7 +88,7 @@ internal static class KernelsBuildCommand
         var texts = new ClCompiler(CLDeviceVendor.AMD);
         var gate = new Lock();
         var (done, bytes) = (0, 0L);
-        await Parallel.ForEachAsync(BackendKernels.All, cancellationToken, (kernel, cancelled) =>
+        await Parallel.ForEachAsync(BackendKernels.WithMfma, cancellationToken, (kernel, cancelled) =>
         {
             var text = texts.Compile(kernel, Wave.MaxWaves);
             foreach (var target in targets)
@@ -109,7 +109,7 @@ internal static class KernelsBuildCommand
                 lock (gate)
                 {
                     bytes += code.Length;
-                    report(++done, BackendKernels.All.Count * targets.Length, $" {kernel.Name}");
+                    report(++done, BackendKernels.WithMfma.Count * targets.Length, $" {kernel.Name}");
                 }
             }
 

@@ -48,10 +48,10 @@ internal static class KernelsCommand
 
             var (compile, extension, kernels) = arguments.GetValue(target)! switch
             {
-                "amd" => (Cl(CLDeviceVendor.AMD), ".cl", BackendKernels.All),
+                "amd" => (Cl(CLDeviceVendor.AMD), ".cl", BackendKernels.WithMfma),
                 "other" => (Cl(CLDeviceVendor.Other), ".cl", BackendKernels.WithoutMatrixCores),
                 var processor => (
-                    kernel => PtxCompiler.Compile(kernel, processor, Wave.MaxWaves), ".ptx", BackendKernels.WithoutMatrixCores),
+                    kernel => PtxCompiler.Compile(kernel, processor, Wave.MaxWaves), ".ptx", BackendKernels.WithMma),
             };
             Directory.CreateDirectory(folder);
             var bytes = await CountBar.RunAsync("kernels", report => EmitAsync(

@@ -139,7 +139,7 @@ internal sealed class BackendFactory
     public IEnumerable<string> Remarks(DType? stored)
     {
         var weights = stored?.Name() ?? "type not in config.json";
-        if (AsksFor16Bits && _gpus.Any(gpu => gpu.HasMatrixCores))
+        if (AsksFor16Bits && _gpus.Any(gpu => gpu.MatrixCores != MatrixCores.None))
         {
             yield return $"dtype {_options.DType?.Name()}: weights as stored ({weights}), inputs of 16-bit weights rounded to their type";
         }

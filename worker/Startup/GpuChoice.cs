@@ -11,24 +11,25 @@ namespace Cluster.Worker.Startup;
 
 /// <summary>A device that a driver shows, and how to run kernels on it. Found for <see cref="BackendFactory"/>, and for
 /// <see cref="SeenDevices"/> to list.</summary>
+/// <param name="MatrixCores">That its launcher will have.</param>
 /// <param name="Open">Makes a launcher, which may fail with <see cref="NotSupportedException"/> or
 /// <see cref="InvalidOperationException"/>.</param>
-internal sealed record GpuChoice(DeviceDescription Description, Func<IKernelLauncher> Open)
+internal sealed record GpuChoice(DeviceDescription Description, MatrixCores MatrixCores, Func<IKernelLauncher> Open)
 {
-    public bool HasMatrixCores => Description.Architecture is { } name && AmdArchitecture.HasMatrixCores(name);
-
     /// <summary>What a value of <c>--device</c> can take here, GPUs first.</summary>
     /// <param name="option">One of <see cref="DeviceNames.Gpus"/>.</param>
     /// <exception cref="InvalidOperationException">The driver fails.</exception>
     /// <exception cref="NotSupportedException">The driver's library is too old.</exception>
     public static IReadOnlyList<GpuChoice> Find(string option) => option switch
     {
-        DeviceNames.Hip => [.. HipDevice.All().Select(device => new GpuChoice(device.Description, () => Launch(device)))],
-        DeviceNames.Cuda => [.. CudaDevice.All().Select(device => new GpuChoice(device.Description, () => Launch(device)))],
+        DeviceNames.Hip =>
+            [.. HipDevice.All().Select(device => new GpuChoice(device.Description, device.MatrixCores, () => Launch(device)))],
+        DeviceNames.Cuda =>
+            [.. CudaDevice.All().Select(device => new GpuChoice(device.Description, device.MatrixCores, () => Launch(device)))],
         _ =>
         [
             .. OpenClDevice.All().Select(device => new GpuChoice(
-                device.Description, () => new OpenClLauncher(device, KernelCache.OfEnvironment()))),
+                device.Description, device.MatrixCores, () => new OpenClLauncher(device, KernelCache.OfEnvironment()))),
         ],
     };
 
@@ -62,13 +63,13 @@ internal sealed record GpuChoice(DeviceDescription Description, Func<IKernelLaun
             AmdArchitecture.ProcessorOf(architecture), device.Description.Driver,
             PrebuiltKernels.Open(PrebuiltKernels.FolderOfEnvironment), KernelCache.OfEnvironment(),
             () => (ICodeObjectCompiler?)Comgr.Find(Comgr.FileNames) ?? Clang.Find([.. Clang.Programs]));
-        return new GpuLauncher(new HipDriver(device), images, AmdArchitecture.HasMatrixCores(architecture));
+        return new GpuLauncher(new HipDriver(device), images, device.MatrixCores);
     }
 
     private static GpuLauncher Launch(CudaDevice device)
     {
         Require(device.Description, device.SharedBytes);
-        return new GpuLauncher(new CudaDriver(device), new CudaImages(device.Target, KernelCache.OfEnvironment()), hasMatrixCores: false);
+        return new GpuLauncher(new CudaDriver(device), new CudaImages(device.Target, KernelCache.OfEnvironment()), device.MatrixCores);
     }
 
     private static void Require(DeviceDescription device, long sharedBytes)

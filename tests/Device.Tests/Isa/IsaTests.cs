@@ -25,7 +25,7 @@ public sealed class IsaTests
     /// width, which no published model has, are read when the documents are written.</summary>
     private static readonly Kernel[] Kernels =
     [
-        .. BackendKernels.All.Where(kernel =>
+        .. BackendKernels.WithMfma.Where(kernel =>
             (Environment.GetEnvironmentVariable(WriteVariable) is not null
                 || !kernel.Name.Contains(nameof(AnyInput), StringComparison.Ordinal))
             && kernel.Method.DeclaringType != typeof(Linear)

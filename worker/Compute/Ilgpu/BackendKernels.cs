@@ -104,16 +104,24 @@ internal static class BackendKernels
         Masses, ChunkMasses, Stretches, Pick, .. LinearKernels.All,
     ]);
 
-    private static readonly Lazy<IReadOnlyList<Kernel>> Every = new(() =>
+    private static readonly Lazy<IReadOnlyList<Kernel>> Mfma = new(() =>
     [
         .. WithoutMatrixCores, .. Caches.Values.SelectMany(cache => new[] { cache.FlashOfFour, cache.FlashOfEight }), .. MatrixKernels.All,
     ]);
 
+    private static readonly Lazy<IReadOnlyList<Kernel>> Mma = new(() => [.. WithoutMatrixCores, .. WarpKernels.All]);
+
     /// <summary>What a device without matrix cores runs.</summary>
     public static IReadOnlyList<Kernel> WithoutMatrixCores => Portable.Value;
 
-    /// <summary>All of them, for tools that look at every kernel's code.</summary>
-    public static IReadOnlyList<Kernel> All => Every.Value;
+    /// <summary>Those, and what a device with <see cref="Launch.MatrixCores.Mfma"/> runs.</summary>
+    public static IReadOnlyList<Kernel> WithMfma => Mfma.Value;
+
+    /// <summary>Those, and what a device with <see cref="Launch.MatrixCores.Mma"/> runs.</summary>
+    public static IReadOnlyList<Kernel> WithMma => Mma.Value;
+
+    /// <summary>All of them.</summary>
+    public static IReadOnlyList<Kernel> All => [.. WithMfma.Union(WithMma)];
 
     private static (Kernel Plain, Kernel Gated) OfFunction<TFunction>()
         where TFunction : struct, IFunction => (Kernel.Of(Elementwise.Apply<TFunction>), Kernel.Of(Elementwise.Gate<TFunction>));

@@ -115,7 +115,7 @@ internal sealed partial class IlgpuBackend
         var scales = KvScales.For(layout.DType, settings.CacheScales);
         var valueScale = layout.IsLatent ? scales.Key : scales.Value;
         var sinks = settings.Sinks is { } tensor ? RangeOf(tensor, DType.F32, settings.Heads) : _nothing;
-        var flash = _launcher.HasMatrixCores ? BackendKernels.Caches[layout.DType].FlashOf(layout) : null;
+        var flash = _launcher.MatrixCores == MatrixCores.Mfma ? BackendKernels.Caches[layout.DType].FlashOf(layout) : null;
         var perKvHead = settings.Heads / layout.KvHeads;
         var headsOfGroup = flash is not null
             ? Math.Min(perKvHead, Kernels.FlashAttention.RowsOf(_launcher.Waves))

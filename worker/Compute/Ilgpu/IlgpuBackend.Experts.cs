@@ -107,10 +107,12 @@ internal sealed partial class IlgpuBackend
 
         var added = correction is { } one ? RangeOf(one, DType.F32, logits.Columns) : _nothing;
         var chosen = RangeOf(experts, DType.I32, x.Rows * experts.Columns);
-        if (_launcher.HasMatrixCores)
+        if (_launcher.MatrixCores == MatrixCores.Mfma || IsOnWarps(section))
         {
             _launcher.Launch(
-                MatrixKernels.Router(section.Format, _options.RoundsActivations),
+                IsOnWarps(section)
+                    ? WarpKernels.Router(section.Format, _options.RoundsActivations)
+                    : MatrixKernels.Router(section.Format, _options.RoundsActivations),
                 new GridSize(GridSize.Groups(section.Outputs, Kernels.Linear.Panel)), x, section.Codes, section.Tables, section.Groups,
                 section.Bias, logits, added, chosen, weights, _routed.Memory, x.Rows, router.InFeatures, section.Pieces, section.Outputs,
                 section.Padded, experts.Columns, (int)routing.Scoring, routing.ComparesLogits(correction is not null),
@@ -172,7 +174,7 @@ internal sealed partial class IlgpuBackend
 
     /// <summary>Rows that a kernel multiplies with the weights it reads once.</summary>
     /// <param name="rows">Of an expert, about.</param>
-    private int TileRows(ExpertWeights weights, int rows) => !_launcher.HasMatrixCores ? Kernels.Linear.Rows
+    private int TileRows(ExpertWeights weights, int rows) => _launcher.MatrixCores != MatrixCores.Mfma ? Kernels.Linear.Rows
         : rows > 2 * MatrixCoreRows && weights.InFeatures % 4 == 0 ? 4 * MatrixCoreRows : MatrixCoreRows;
 
     private void RoomForTiles(int routed, int count, int maxTiles)
@@ -186,7 +188,7 @@ internal sealed partial class IlgpuBackend
     private void MultiplyTiles(Tensor x, ExpertWeights weights, int tileRows, int maxTiles, int rowsPerInput, Tensor output)
     {
         var count = weights.Experts.Count;
-        var matrix = _launcher.HasMatrixCores;
+        var matrix = _launcher.MatrixCores == MatrixCores.Mfma;
         var outputsOfGroup = matrix ? Kernels.Linear.Panel : Wave.Lanes * _launcher.Waves;
         var wholeQuads = weights.InFeatures % 4 == 0;
         foreach (var section in ((IlgpuExperts)weights).Sections)

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Numerics;
+using Cluster.Worker.Compute.Ilgpu.Launch;
 using Cluster.Worker.Compute.Tuning;
 
 namespace Cluster.Worker.Compute.Ilgpu;
@@ -13,7 +14,7 @@ internal sealed partial class IlgpuBackend
     public override IReadOnlyList<string> VariantsOf(LinearWeight weight, int rows)
     {
         // On matrix cores the waves of a group share a sum: another number of them would be another order.
-        if (_launcher.HasMatrixCores || _launcher.Waves == 1)
+        if (_launcher.MatrixCores == MatrixCores.Mfma || ((IlgpuLinear)weight).Sections.All(IsOnWarps) || _launcher.Waves == 1)
         {
             return [TunedVariant.Default];
         }
@@ -50,7 +51,7 @@ internal sealed partial class IlgpuBackend
     /// <summary>Few rows: waves of a group share them and have different outputs; many rows: the other way round.</summary>
     private int UsualRowWaves(int rows)
     {
-        var tiles = Launch.GridSize.Groups(rows, Kernels.Linear.Rows);
+        var tiles = GridSize.Groups(rows, Kernels.Linear.Rows);
         return Math.Min((int)BitOperations.RoundUpToPowerOf2((uint)Math.Clamp(tiles, 1, _launcher.Waves)), _launcher.Waves);
     }
 }

@@ -84,7 +84,7 @@ internal sealed partial class IlgpuBackend
         Require(output, x.Rows, weight.OutFeatures);
 
         var wholeQuads = weight.InFeatures % 4 == 0;
-        if (_launcher.HasMatrixCores)
+        if (_launcher.MatrixCores == MatrixCores.Mfma)
         {
             MultiplyOnMatrixCores(x, (IlgpuLinear)weight, output);
             return;
@@ -93,6 +93,12 @@ internal sealed partial class IlgpuBackend
         var rowWaves = RowWavesFor(weight, x.Rows);
         foreach (var section in ((IlgpuLinear)weight).Sections)
         {
+            if (IsOnWarps(section))
+            {
+                MultiplyOnWarps(x, weight, section, output);
+                continue;
+            }
+
             _launcher.Launch(
                 LinearKernels.Of(section.Format, wholeQuads, experts: false), GridOf(section.Padded, x.Rows, rowWaves), x, section.Codes,
                 section.Tables, section.Groups, section.Bias, output, x.Rows, weight.InFeatures, section.Pieces, section.Outputs,
@@ -106,18 +112,21 @@ internal sealed partial class IlgpuBackend
         Require(x, x.Rows, weight.InFeatures);
         Require(gateUp, x.Rows, 2 * half);
         Require(output, x.Rows, half);
+        var isMfma = _launcher.MatrixCores == MatrixCores.Mfma;
         if (((IlgpuLinear)weight).Sections is not [var section] || weight.InFeatures % 4 != 0
-            || (_launcher.HasMatrixCores && (x.Rows > MatrixCoreRows || half % Kernels.Linear.Panel != 0)))
+            || ((isMfma || IsOnWarps(section)) && (x.Rows > MatrixCoreRows || half % Kernels.Linear.Panel != 0)))
         {
             base.GatedLinear(x, weight, activation, gateUp, output);
             return;
         }
 
-        if (_launcher.HasMatrixCores)
+        if (isMfma || IsOnWarps(section))
         {
             _launcher.Launch(
-                MatrixKernels.Gated(section.Format, _options.RoundsActivations), new GridSize(half / Kernels.Linear.Panel), x,
-                section.Codes, section.Tables, section.Groups, section.Bias, output, x.Rows, weight.InFeatures, section.Pieces, half,
+                isMfma
+                    ? MatrixKernels.Gated(section.Format, _options.RoundsActivations)
+                    : WarpKernels.Gated(section.Format, _options.RoundsActivations, WarpTilesOf(x.Rows)),
+                new GridSize(half / Kernels.Linear.Panel), x, section.Codes, section.Tables, section.Groups, section.Bias, output, x.Rows, weight.InFeatures, section.Pieces, half,
                 section.Padded, (int)activation);
             return;
         }

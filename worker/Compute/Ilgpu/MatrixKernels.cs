@@ -105,9 +105,11 @@ internal static class MatrixKernels
         : IsRounded(format, rounds) ? typeof(RoundedProduct<,,>).MakeGenericType(format.KernelType, Half(format), input)
         : typeof(FloatProduct<,>).MakeGenericType(format.KernelType, input);
 
-    private static Type Half(WeightFormat format) => format.DType == DType.F16 ? typeof(F16Format) : typeof(BF16Format);
+    /// <summary>The <see cref="IHalfFormat"/> that weights are multiplied in.</summary>
+    public static Type Half(WeightFormat format) => format.DType == DType.F16 ? typeof(F16Format) : typeof(BF16Format);
 
-    private static Type Terms(WeightFormat format, bool rounds) =>
+    /// <summary>The <see cref="ITerms"/> of inputs.</summary>
+    public static Type Terms(WeightFormat format, bool rounds) =>
         rounds ? typeof(RoundedTerm<>).MakeGenericType(Half(format)) : typeof(ExactTerms);
 
     private static Type TilesOf(int count) => count == 1 ? typeof(OneTile) : count == 2 ? typeof(TwoTiles) : typeof(FourTiles);

@@ -14,7 +14,7 @@ internal sealed class DryLauncher(string name, string architecture, long memoryB
 
     public int Waves => waves;
 
-    public bool HasMatrixCores => true;
+    public MatrixCores MatrixCores => MatrixCores.Mfma;
 
     public int BusyGroups => computeUnits;
 

@@ -84,7 +84,7 @@ public sealed class DeviceArenaTests
 
         public int Waves => 1;
 
-        public bool HasMatrixCores => false;
+        public MatrixCores MatrixCores => MatrixCores.None;
 
         public int BusyGroups => 1;
 

@@ -8,7 +8,7 @@ internal sealed class LosingLauncher(IKernelLauncher inner) : DelegatingLauncher
 {
     private volatile Exception? _failure;
 
-    public override bool HasMatrixCores => false;
+    public override MatrixCores MatrixCores => MatrixCores.None;
 
     /// <param name="failure">Thrown by every operation from now on.</param>
     public void Lose(Exception failure) => _failure = failure;

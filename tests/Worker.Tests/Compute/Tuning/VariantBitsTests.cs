@@ -1,6 +1,7 @@
 using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Cpu.Gemm;
 using Cluster.Worker.Compute.Ilgpu;
+using Cluster.Worker.Compute.Ilgpu.Launch;
 using Cluster.Worker.Compute.Ilgpu.Launch.Interpreter;
 using Cluster.Worker.Compute.Tuning;
 using Cluster.Worker.Tests.Compute.Cpu;
@@ -64,11 +65,11 @@ public sealed class VariantBitsTests
         Same(device, HostTensors.Random(new Random(m), m * K), m, weight, variants);
     }
 
-    [Fact]
-    public void On_matrix_cores_the_number_of_waves_is_no_variant()
+    [Theory, InlineData(MatrixCores.Mfma), InlineData(MatrixCores.Mma)]
+    internal void On_matrix_cores_the_number_of_waves_is_no_variant(MatrixCores matrixCores)
     {
         using var device = new BackendUnderTest(
-            new IlgpuBackend(new InterpreterLauncher(1L << 28, waves: 4, hasMatrixCores: true), new IlgpuOptions()));
+            new IlgpuBackend(new InterpreterLauncher(1L << 28, waves: 4, matrixCores), new IlgpuOptions()));
         Assert.DoesNotContain(
             device.Backend.VariantsOf(Load(device.Backend, "BF16", new Random(7), 32, 32), 8),
             name => name.StartsWith("RowWaves", StringComparison.Ordinal));

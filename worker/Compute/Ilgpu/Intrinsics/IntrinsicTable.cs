@@ -18,6 +18,15 @@ internal static class IntrinsicTable
         var manager = ILGPU.IR.IRContextExtensions.GetIntrinsicManager(builder);
         RedirectToPortable(manager);
         PtxTemplate.Register(manager, Of(Native.Fma), "fma.rn.f32 $r, $0, $1, $2;");
+
+        // From sm_80 on; kernels that call them are for such devices.
+        PtxTemplate.Register(manager, Of(WarpMatrix.MultiplyAddBF16), WarpMultiplyAdd("bf16"));
+        PtxTemplate.Register(manager, Of(WarpMatrix.MultiplyAddF16), WarpMultiplyAdd("f16"));
+        PtxTemplate.Register(manager, Of(Native.ToBF16Pair), "cvt.rn.bf16x2.f32 $r, $1, $0;");
+        PtxTemplate.Register(manager, Of(Native.ToF16Pair), "cvt.rn.f16x2.f32 $r, $1, $0;");
+        PtxTemplate.Register(manager, OfCopy(nameof(AsyncCopy.Begin)), "cp.async.cg.shared.global [$0], [$1], 16;");
+        PtxTemplate.Register(manager, OfCopy(nameof(AsyncCopy.Close)), "cp.async.commit_group;");
+        PtxTemplate.Register(manager, OfCopy(nameof(AsyncCopy.Await)), "cp.async.wait_group $0;");
         foreach (var vendor in Vendors)
         {
             ClTemplate.Register(manager, Of(Native.Fma), vendor, "$r = fma($0, $1, $2);");
@@ -49,7 +58,8 @@ internal static class IntrinsicTable
     /// no twin: all have an instruction.</summary>
     private static void RedirectToPortable(IntrinsicImplementationManager manager)
     {
-        foreach (var method in ((Type[])[typeof(Wave), typeof(MatrixCore), typeof(Native)]).SelectMany(type => type.GetMethods()))
+        Type[] types = [typeof(Wave), typeof(MatrixCore), typeof(WarpMatrix), typeof(AsyncCopy), typeof(Native)];
+        foreach (var method in types.SelectMany(type => type.GetMethods()))
         {
             if (method.IsDefined(typeof(IntrinsicImplementationAttribute)) && method.Name != nameof(Native.Fma))
             {
@@ -61,6 +71,12 @@ internal static class IntrinsicTable
     }
 
     private static MethodInfo Of(Delegate method) => method.Method;
+
+    private static MethodInfo OfCopy(string name) => typeof(AsyncCopy).GetMethod(name)!;
+
+    private static string WarpMultiplyAdd(string type) =>
+        $"mma.sync.aligned.m16n8k16.row.col.f32.{type}.{type}.f32 {{$r.0, $r.1, $r.2, $r.3}}, "
+        + "{$0, $1, $2, $3}, {$4, $5}, {$6.0, $6.1, $6.2, $6.3};";
 
     /// <summary>A reduction over lanes 16 and 32 apart: a swizzle within halves of the wave (the partner's number differs in bit 4), then
     /// the other half's lane.</summary>

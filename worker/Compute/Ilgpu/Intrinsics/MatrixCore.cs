@@ -110,7 +110,8 @@ internal static class MatrixCore
         return values;
     }
 
-    private static float Dot(Float4 a, Float4 b, float sum)
+    /// <summary>Four products, added one after another.</summary>
+    public static float Dot(Float4 a, Float4 b, float sum)
     {
         sum = Native.Fma(a.X, b.X, sum);
         sum = Native.Fma(a.Y, b.Y, sum);

@@ -176,6 +176,20 @@ internal static class Native
         return (bits & 0x7fffffffu) > 0x7f800000u ? (bits >> 16) | 0x40u : (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
     }
 
+    /// <summary><see cref="ToBF16"/> of two, the first in the lower half.</summary>
+    [IntrinsicImplementation]
+    public static uint ToBF16Pair(float low, float high) => PortableToBF16Pair(low, high);
+
+    /// <summary><see cref="ToBF16Pair"/> without an instruction for it.</summary>
+    public static uint PortableToBF16Pair(float low, float high) => ToBF16(low) | (ToBF16(high) << 16);
+
+    /// <summary><see cref="ToF16"/> of two, the first in the lower half.</summary>
+    [IntrinsicImplementation]
+    public static uint ToF16Pair(float low, float high) => PortableToF16Pair(low, high);
+
+    /// <summary><see cref="ToF16Pair"/> without an instruction for it.</summary>
+    public static uint PortableToF16Pair(float low, float high) => ToF16(low) | (ToF16(high) << 16);
+
     /// <summary>IEEE half in the lower half of a word: exact, with subnormals, infinities and NaN.</summary>
     [IntrinsicImplementation]
     public static float FromF16(uint bits) => PortableFromF16(bits);

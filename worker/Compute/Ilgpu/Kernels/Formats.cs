@@ -11,8 +11,14 @@ internal interface IHalfFormat
     /// <summary>To the nearest, in the lower half of a word.</summary>
     uint Narrow(float value);
 
+    /// <summary>Two of them, the first in the lower half.</summary>
+    uint NarrowPair(float low, float high);
+
     /// <summary>The instruction of matrix cores for it: see <see cref="MatrixCore.MultiplyAddBF16"/>.</summary>
     Float4 MultiplyAdd(uint a0, uint a1, uint b0, uint b1, Float4 c);
+
+    /// <summary>That of a warp: see <see cref="WarpMatrix.MultiplyAddBF16"/>.</summary>
+    Float4 MultiplyAddOfWarp(uint a0, uint a1, uint a2, uint a3, uint b0, uint b1, Float4 c);
 }
 
 internal readonly struct F16Format : IHalfFormat
@@ -21,7 +27,12 @@ internal readonly struct F16Format : IHalfFormat
 
     public uint Narrow(float value) => Native.ToF16(value);
 
+    public uint NarrowPair(float low, float high) => Native.ToF16Pair(low, high);
+
     public Float4 MultiplyAdd(uint a0, uint a1, uint b0, uint b1, Float4 c) => MatrixCore.MultiplyAddF16(a0, a1, b0, b1, c);
+
+    public Float4 MultiplyAddOfWarp(uint a0, uint a1, uint a2, uint a3, uint b0, uint b1, Float4 c) =>
+        WarpMatrix.MultiplyAddF16(a0, a1, a2, a3, b0, b1, c);
 }
 
 internal readonly struct BF16Format : IHalfFormat
@@ -30,7 +41,12 @@ internal readonly struct BF16Format : IHalfFormat
 
     public uint Narrow(float value) => Native.ToBF16(value);
 
+    public uint NarrowPair(float low, float high) => Native.ToBF16Pair(low, high);
+
     public Float4 MultiplyAdd(uint a0, uint a1, uint b0, uint b1, Float4 c) => MatrixCore.MultiplyAddBF16(a0, a1, b0, b1, c);
+
+    public Float4 MultiplyAddOfWarp(uint a0, uint a1, uint a2, uint a3, uint b0, uint b1, Float4 c) =>
+        WarpMatrix.MultiplyAddBF16(a0, a1, a2, a3, b0, b1, c);
 }
 
 /// <summary>What is known of all weights of a piece.</summary>

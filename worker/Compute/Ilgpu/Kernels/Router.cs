@@ -39,6 +39,23 @@ internal static class Router
             groups, groupsChosen, groupScore, normalize, minSum, scale, jitter);
     }
 
+    /// <summary>Grid and groups as of <see cref="WarpLinear.Multiply"/>, in tiles of 16 rows.</summary>
+    public static void MultiplyWarps<TWeights, THalf, TInputs>(
+        ArrayView<float> x, ArrayView<UInt4> codes, ArrayView<uint> tables, ArrayView<int> groupOf, ArrayView<float> bias,
+        ArrayView<float> logits, ArrayView<float> correction, ArrayView<int> experts, ArrayView<float> weights, ArrayView<uint> arrivals,
+        int rows, int inputs, int pieces, int count, int padded, int chosen, int scoring, int byLogits, int corrects, int groups,
+        int groupsChosen, int groupScore, int normalize, float minSum, float scale, float jitter)
+        where TWeights : struct, ITileWeights
+        where THalf : struct, IHalfFormat
+        where TInputs : struct, IWarpInputs
+    {
+        WarpLinear.Multiply<TWeights, THalf, TInputs, TwoTiles>(
+            x, codes, tables, groupOf, bias, logits, rows, inputs, pieces, count, padded, 0, count);
+        Choose(
+            default(TwoTiles).Count * WarpMatrix.Rows, logits, correction, experts, weights, arrivals, rows, count, chosen, scoring,
+            byLogits, corrects, groups, groupsChosen, groupScore, normalize, minSum, scale, jitter);
+    }
+
     private static void Choose(
         int rowsOfGroup, ArrayView<float> logits, ArrayView<float> correction, ArrayView<int> experts, ArrayView<float> weights,
         ArrayView<uint> arrivals, int rows, int count, int chosen, int scoring, int byLogits, int corrects, int groups, int groupsChosen,

@@ -1,26 +1,33 @@
 namespace Cluster.Worker.Compute.Ilgpu.Kernels;
 
-/// <summary>Tiles of 16 rows that a group multiplies with the weights that it reads once.</summary>
+/// <summary>Tiles of rows that a group multiplies with the weights that it reads once: of 16 rows in <see cref="MatrixLinear"/>, of 8 in
+/// <see cref="WarpLinear"/>.</summary>
 internal interface IRowTiles
 {
-    /// <summary>1, 2 or 4.</summary>
+    /// <summary>1, 2, 4 or 8.</summary>
     int Count { get; }
 }
 
-/// <summary>Up to 16 rows.</summary>
+/// <summary>One.</summary>
 internal readonly struct OneTile : IRowTiles
 {
     public int Count => 1;
 }
 
-/// <summary>Up to 32 rows.</summary>
+/// <summary>Two.</summary>
 internal readonly struct TwoTiles : IRowTiles
 {
     public int Count => 2;
 }
 
-/// <summary>Up to 64 rows.</summary>
+/// <summary>Four.</summary>
 internal readonly struct FourTiles : IRowTiles
 {
     public int Count => 4;
+}
+
+/// <summary>Eight, of 8 rows.</summary>
+internal readonly struct EightTiles : IRowTiles
+{
+    public int Count => 8;
 }

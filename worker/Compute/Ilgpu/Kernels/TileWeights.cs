@@ -3,9 +3,13 @@ using ILGPU;
 
 namespace Cluster.Worker.Compute.Ilgpu.Kernels;
 
-/// <summary>How weights come to be the eight 16-bit floats that a lane of <see cref="TileLinear"/> puts into shared memory.</summary>
+/// <summary>How weights come to be the eight 16-bit floats that a lane of <see cref="TileLinear"/> puts into shared memory, and that a lane of
+/// <see cref="WarpLinear"/> multiplies.</summary>
 internal interface ITileWeights
 {
+    /// <summary>Whether pieces are multiplied as they are.</summary>
+    bool AreWhole { get; }
+
     /// <summary>Steps of 32 inputs that four pieces make: eighths of a piece's weights.</summary>
     int Parts { get; }
 
@@ -19,6 +23,8 @@ internal interface ITileWeights
 /// <summary>16-bit weights are there as they are.</summary>
 internal readonly struct WholePieces : ITileWeights
 {
+    public bool AreWhole => true;
+
     public int Parts => 1;
 
     public PieceScale ScaleOf(ArrayView<uint> tables, ArrayView<int> groups, int output, int padded, int piece) => default;
@@ -32,6 +38,8 @@ internal readonly struct RoundedCodes<TFormat, THalf> : ITileWeights
     where TFormat : struct, IWeightFormat
     where THalf : struct, IHalfFormat
 {
+    public bool AreWhole => false;
+
     public int Parts => default(TFormat).Elements / 8;
 
     public PieceScale ScaleOf(ArrayView<uint> tables, ArrayView<int> groups, int output, int padded, int piece) =>

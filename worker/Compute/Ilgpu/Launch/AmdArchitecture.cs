@@ -9,6 +9,6 @@ internal static class AmdArchitecture
     public static string ProcessorOf(string name) => name.Split(':')[0];
 
     /// <summary>CDNA 2 and its successors: gfx90a, gfx94x, gfx950. gfx908 has other instructions for bf16, and computes without.</summary>
-    public static bool HasMatrixCores(string name) =>
-        WithMatrixCores.Any(beginning => name.StartsWith(beginning, StringComparison.Ordinal));
+    public static MatrixCores MatrixCoresOf(string name) =>
+        WithMatrixCores.Any(beginning => name.StartsWith(beginning, StringComparison.Ordinal)) ? MatrixCores.Mfma : MatrixCores.None;
 }

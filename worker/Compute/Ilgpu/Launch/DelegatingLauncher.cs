@@ -10,7 +10,7 @@ internal abstract class DelegatingLauncher(IKernelLauncher inner) : IKernelLaunc
 
     public int Waves => inner.Waves;
 
-    public virtual bool HasMatrixCores => inner.HasMatrixCores;
+    public virtual MatrixCores MatrixCores => inner.MatrixCores;
 
     public int BusyGroups => inner.BusyGroups;
 

@@ -13,8 +13,8 @@ internal interface IKernelLauncher : IDisposable
     /// <summary>Waves of a group of a <see cref="Kernel.IsWide"/> kernel.</summary>
     int Waves { get; }
 
-    /// <summary>Whether <see cref="Intrinsics.MatrixCore"/> is an instruction.</summary>
-    bool HasMatrixCores { get; }
+    /// <summary>The matrix instructions that kernels may use: others of them are not instructions on the device.</summary>
+    MatrixCores MatrixCores { get; }
 
     /// <summary>Groups that keep the device busy.</summary>
     int BusyGroups { get; }

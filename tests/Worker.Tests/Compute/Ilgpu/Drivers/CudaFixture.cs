@@ -15,7 +15,7 @@ public sealed class CudaFixture : DeviceFixture
     {
         var device = CudaDevice.All([Gpu.Value.LibraryPath])[0];
         return new IlgpuBackend(
-            new GpuLauncher(new CudaDriver(device), new CudaImages(device.Target, KernelCache.OfEnvironment()), hasMatrixCores: false),
+            new GpuLauncher(new CudaDriver(device), new CudaImages(device.Target, KernelCache.OfEnvironment()), device.MatrixCores),
             options ?? new IlgpuOptions());
     }
 

@@ -81,6 +81,6 @@ public sealed class CudaLauncherTests() : GpuLauncherTests(FakeGpu.Cuda())
     private protected override GpuLauncher Launcher(int device = 0)
     {
         var own = CudaDevice.All([Gpu.LibraryPath])[device];
-        return new GpuLauncher(new CudaDriver(own), new CudaImages(own.Target, new KernelCache(null)), hasMatrixCores: false);
+        return new GpuLauncher(new CudaDriver(own), new CudaImages(own.Target, new KernelCache(null)), own.MatrixCores);
     }
 }

@@ -14,7 +14,7 @@ internal static class DeviceRanks
     {
         var device = CudaDevice.All([gpu.LibraryPath])[communicator.Rank];
         var launcher = new GpuLauncher(
-            new CudaDriver(device), new CudaImages(device.Target, KernelCache.OfEnvironment()), hasMatrixCores: false);
+            new CudaDriver(device), new CudaImages(device.Target, KernelCache.OfEnvironment()), device.MatrixCores);
         return new IlgpuBackend(
             launcher,
             new IlgpuOptions

@@ -103,7 +103,7 @@ public sealed class GraphTests : IDisposable
     {
         var device = CudaDevice.All([_gpu.LibraryPath])[0];
         var backend = new IlgpuBackend(
-            new GpuLauncher(new CudaDriver(device), new CudaImages(device.Target, KernelCache.OfEnvironment()), hasMatrixCores: false),
+            new GpuLauncher(new CudaDriver(device), new CudaImages(device.Target, KernelCache.OfEnvironment()), device.MatrixCores),
             new IlgpuOptions());
         using var model = ModelLoader.Load(Fixtures.Checkpoint(name), backend, Options(maxLengthToCapture));
         return Decode(model.Runner, GoldenFile.Open(Fixtures.Golden(name)).Prompt(0));

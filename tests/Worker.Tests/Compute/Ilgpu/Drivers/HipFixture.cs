@@ -23,7 +23,7 @@ public sealed class HipFixture : DeviceFixture
         return new GpuLauncher(
             new HipDriver(device),
             new HipImages("gfx942", device.Description.Driver, null, new KernelCache(null), () => new RunningCompiler(clang, Gpu.Value)),
-            hasMatrixCores: true);
+            device.MatrixCores);
     }
 
     internal static Backend Make(IlgpuOptions? options = null) => new IlgpuBackend(Launcher(), options ?? new IlgpuOptions());

@@ -102,5 +102,5 @@ public sealed class HipLauncherTests() : GpuLauncherTests(FakeGpu.Hip())
 
     private GpuLauncher Launcher(PrebuiltKernels? prebuilt, int device = 0) => new(
         new HipDriver(HipDevice.All([Gpu.LibraryPath])[device]),
-        new HipImages("gfx942", "HIP 6.3", prebuilt, new KernelCache(null), () => AmdCompiler.Required), hasMatrixCores: true);
+        new HipImages("gfx942", "HIP 6.3", prebuilt, new KernelCache(null), () => AmdCompiler.Required), MatrixCores.Mfma);
 }

@@ -1,5 +1,6 @@
-// Kernels of PTX, interpreted: the instructions that our compiler writes, every thread of a group in turn from barrier to barrier. Every access
-// to memory is checked. What is not known here is refused as a driver refuses what is no PTX.
+// Kernels of PTX, interpreted: the instructions that our compiler writes, every thread of a group in turn from barrier to barrier, and the 32 lanes
+// of a warp from one matrix instruction to the next. Every access to memory is checked. What is not known here is refused as a driver refuses what
+// is no PTX. Layouts of fragments are those of the PTX ISA's chapter on mma.m16n8k16.
 #include <ctype.h>
 #include <math.h>
 #include <stdint.h>
@@ -8,7 +9,7 @@
 #include <string.h>
 #include "kernels.h"
 
-enum operation { MOV, ADD, SUB, MUL, MUL_WIDE, MAD, FMA, SHL, SHR, AND, OR, XOR, NOT, NEG, SETP, SELP, CVT, LOAD, STORE, BAR, BRA, RET, REM, DIV, RCP, SQRT, RED, ATOM, MEMBAR, MIN, MAX };
+enum operation { MOV, ADD, SUB, MUL, MUL_WIDE, MAD, FMA, SHL, SHR, AND, OR, XOR, NOT, NEG, SETP, SELP, CVT, LOAD, STORE, BAR, BRA, RET, REM, DIV, RCP, SQRT, RED, ATOM, MEMBAR, MIN, MAX, MMA, COPY, CLOSE, AWAIT, PACK };
 enum space { PARAM, GLOBAL, SHARED, LOCAL };
 enum comparison { EQ, NE, LT, LE, GT, GE };
 // A type: how it is read (u, s, f, b, p) and its bytes.
@@ -19,15 +20,15 @@ struct instruction {
   struct type type, from;
   enum space space;
   enum comparison comparison;
-  int unordered, width, predicate, negated, target, line, rounds;
-  struct operand a[5];
+  int unordered, width, predicate, negated, target, line, rounds, is_half;
+  struct operand a[14];
   const char *low, *high;  // memory that was found here last
 };
 struct code { struct instruction *all; int count, registers; int shared, local; };
 
 static const char *failed;
 static char why[512];
-static int line_number;
+static int line_number, processor;
 static struct instruction *fail(const char *what, const char *text) {
   if (!failed) { snprintf(why, sizeof why, "line %d: %s '%s'", line_number, what, text); failed = why; }
   return NULL;
@@ -94,8 +95,52 @@ static int compare_named(const char *text, int *unordered) {
   return 0;
 }
 
+// What sm_80 brought: mma.sync, cp.async, and the conversion of two floats to 16 bits each.
+static void decode_newer(struct instruction *i, char **parts, int count, char **operands, int number) {
+  char all[256] = "";
+  for (int p = 0; p < count; p++) { strncat(all, parts[p], sizeof all - strlen(all) - 2); if (p < count - 1) strcat(all, "."); }
+  if (!strcmp(all, "cp.async.commit_group")) { i->op = CLOSE; return; }
+  if (!strcmp(all, "cp.async.wait_group")) {
+    i->op = AWAIT;
+    i->a[0] = operand_of(operands[0]);
+    if (i->a[0].kind != IMMEDIATE) fail("not a constant:", operands[0]);
+    return;
+  }
+  if (!strcmp(all, "cp.async.cg.shared.global")) {
+    if (number != 3 || atoi(operands[2]) != 16) fail("cp.async.cg copies 16 bytes, in", all);
+    i->op = COPY;
+    i->a[0] = address_of(operands[0]);
+    i->a[4] = address_of(operands[1]);
+    i->space = GLOBAL;
+    return;
+  }
+  i->is_half = strstr(all, ".f16") != NULL;
+  if (!strcmp(all, "cvt.rn.bf16x2.f32") || !strcmp(all, "cvt.rn.f16x2.f32")) {
+    i->op = PACK;
+    for (int o = 0; o < 3; o++) i->a[o] = operand_of(operands[o]);
+    return;
+  }
+  if (strcmp(all, "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32") && strcmp(all, "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32")) { fail("unknown instruction", all); return; }
+  i->op = MMA;
+  // d, a, b, c: four registers, four, two and four.
+  static const int widths[] = { 4, 4, 2, 4 };
+  if (number != 4 || i->predicate >= 0) { fail("four operands and no predicate are needed in", all); return; }
+  for (int o = 0, at = 0; o < 4; o++) {
+    char *text = operands[o];
+    int found = 0;
+    if (*text != '{') { fail("no registers", text); return; }
+    for (text++; *text && *text != '}'; found++) {
+      if (found < widths[o]) i->a[at + found] = operand_of(text);
+      text += strcspn(text, ",}");
+      if (*text == ',') text++;
+    }
+    if (found != widths[o]) { fail("another number of registers is needed in", operands[o]); return; }
+    at += widths[o];
+  }
+}
+
 static void decode(struct instruction *i, char *text) {
-  char *parts[8] = { 0 }, *operands[6] = { 0 };
+  char *parts[12] = { 0 }, *operands[6] = { 0 };
   int count = 0, number = 0;
   i->predicate = -1;
   i->line = line_number;
@@ -109,7 +154,7 @@ static void decode(struct instruction *i, char *text) {
   char *rest = text + strcspn(text, " \t;");
   if (*rest) *rest++ = 0;
   char *rest_of_parts;
-  for (char *part = strtok_r(text, ".", &rest_of_parts); part && count < 8; part = strtok_r(NULL, ".", &rest_of_parts)) parts[count++] = part;
+  for (char *part = strtok_r(text, ".", &rest_of_parts); part && count < 12; part = strtok_r(NULL, ".", &rest_of_parts)) parts[count++] = part;
   // Operands are separated by commas outside of braces.
   int depth = 0;
   for (char *c = rest, *start = rest; ; c++) {
@@ -128,6 +173,11 @@ static void decode(struct instruction *i, char *text) {
   if (!strcmp(op, "bar")) { i->op = BAR; return; }
   if (!strcmp(op, "membar")) { i->op = MEMBAR; if (strcmp(second, "gl")) fail("unknown fence", second); return; }
   if (!strcmp(op, "bra")) { i->op = BRA; i->target = -1; struct name *n = find(operands[0], strcspn(operands[0], " \t;")); if (n) i->target = n->value; else fail("no label", operands[0]); return; }
+  if (!strcmp(op, "mma") || !strcmp(op, "cp") || (!strcmp(op, "cvt") && count == 4 && strstr(parts[2], "16x2"))) {
+    if (processor < 80) fail("an instruction of sm_80:", op);
+    decode_newer(i, parts, count, operands, number);
+    return;
+  }
   i->type = type_of(last);
   static const struct { const char *text; enum operation op; } plain[] = {
     { "mov", MOV }, { "add", ADD }, { "sub", SUB }, { "mul", MUL }, { "mad", MAD }, { "fma", FMA }, { "shl", SHL }, { "shr", SHR }, { "and", AND }, { "or", OR }, { "xor", XOR },
@@ -169,6 +219,7 @@ struct kernel *kernels_load(const char *image, const char *architecture, char *l
   char *target = strstr(text, ".target "), *entry = strstr(text, ".entry "), *body, *threads = entry ? strstr(entry, ".reqntid ") : NULL;
   if (!target || !entry || !threads || !(body = strstr(entry, "\n{"))) { snprintf(log, log_bytes, "no PTX with an entry of a known size"); return NULL; }
   if (strncmp(target + 8, architecture, 5) > 0) { *error = 209; snprintf(log, log_bytes, "PTX for %.5s", target + 8); return NULL; }
+  processor = atoi(target + 11);
   sscanf(threads, ".reqntid %u, %u, %u", &k->group[0], &k->group[1], &k->group[2]);
   sscanf(entry, ".entry %255[A-Za-z0-9_]", k->name);
   for (char *p = entry; (p = strstr(p, ".param ")) && p < body; p += 7) {
@@ -219,7 +270,9 @@ void *kernels_alloc(size_t bytes) { return aligned_alloc(256, (bytes + 255) / 25
 void kernels_free(void *at) { free(at); }
 
 // ---- running ----
-struct group { struct kernel *k; struct code *c; const unsigned *grid, *size; const char *arguments; char *shared; unsigned at[3]; };
+// A thread's copies to shared memory, which arrive when it waits for them and not before: until then there is what is no number.
+struct copies { int count, closed; struct { char *to; const char *from; int batch; } all[64]; };
+struct group { struct kernel *k; struct code *c; const unsigned *grid, *size; const char *arguments; char *shared; unsigned at[3]; struct copies *copies; };
 
 static float f(uint64_t bits) { uint32_t b = bits; float v; memcpy(&v, &b, 4); return v; }
 static uint64_t of_f(float v) { uint32_t b; memcpy(&b, &v, 4); return b; }
@@ -230,13 +283,12 @@ static void stop(struct group *g, struct instruction *i, const char *what) {
   fake_complain("%s, line %d, group %u,%u,%u: %s", g->k->name, i->line, g->at[0], g->at[1], g->at[2], what);
 }
 
-static char *memory(struct group *g, struct instruction *i, uint64_t *registers, char *local, int bytes) {
-  struct operand o = i->a[4];
+static char *place(struct group *g, struct instruction *i, struct operand o, enum space space, uint64_t *registers, char *local, int bytes) {
   if (o.kind == PARAM_AT) return (char *)g->arguments + o.value;
   char *at = o.kind == REGISTER ? (char *)(registers[o.index] + o.value) : o.kind == SHARED_AT ? g->shared + o.value : local + o.value;
-  const char *low = i->space == SHARED ? g->shared : i->space == LOCAL ? local : i->low;
-  const char *high = i->space == SHARED ? g->shared + g->c->shared : i->space == LOCAL ? local + g->c->local : i->high;
-  if (i->space == GLOBAL && !(at >= low && at + bytes <= high)) {
+  const char *low = space == SHARED ? g->shared : space == LOCAL ? local : i->low;
+  const char *high = space == SHARED ? g->shared + g->c->shared : space == LOCAL ? local + g->c->local : i->high;
+  if (space == GLOBAL && !(at >= low && at + bytes <= high)) {
     fake_piece(at, &i->low, &i->high);
     low = i->low;
     high = i->high;
@@ -246,8 +298,73 @@ static char *memory(struct group *g, struct instruction *i, uint64_t *registers,
   return at;
 }
 
-// From a program counter to the next barrier; -1 where the thread has ended.
+static char *memory(struct group *g, struct instruction *i, uint64_t *registers, char *local, int bytes) {
+  return place(g, i, i->a[4], i->space, registers, local, bytes);
+}
+
+static void start_copy(struct group *g, struct instruction *i, struct copies *c, uint64_t *r, char *local) {
+  char *to = place(g, i, i->a[0], SHARED, r, local, 16), *from = place(g, i, i->a[4], GLOBAL, r, local, 16);
+  if (!to || !from) return;
+  if (c->count == 64) { stop(g, i, "more copies under way than are followed here"); return; }
+  memset(to, 0xff, 16);
+  c->all[c->count].to = to;
+  c->all[c->count].from = from;
+  c->all[c->count++].batch = c->closed;
+}
+
+static void await_copies(struct copies *c, int under_way) {
+  int left = 0;
+  for (int n = 0; n < c->count; n++) {
+    if (c->all[n].batch < c->closed - under_way) memcpy(c->all[n].to, c->all[n].from, 16);
+    else c->all[left++] = c->all[n];
+  }
+  c->count = left;
+}
+
+// To the nearest bf16 or half, ties to even.
+static uint32_t to_16(float v, int is_half) {
+  uint32_t b = of_f(v), sign = b >> 16 & 0x8000u;
+  if (isnan(v)) return 0x7fff;
+  if (!is_half) return (b + 0x7fff + (b >> 16 & 1)) >> 16;
+  float m = fabsf(v);
+  if (m >= 65520) return sign | 0x7c00;
+  if (m < 0x1p-14f) return sign | (uint32_t)nearbyintf(m * 0x1p24f);
+  int exponent;
+  float fraction = frexpf(m, &exponent);
+  uint32_t mantissa = (uint32_t)nearbyintf(fraction * 2048);
+  return sign | (((uint32_t)(exponent + 14) << 10) + mantissa - 1024);
+}
+static float from_16(uint32_t b, int is_half) {
+  b &= 0xffff;
+  if (!is_half) return f((uint64_t)b << 16);
+  int exponent = b >> 10 & 31, mantissa = b & 1023;
+  float m = exponent == 31 ? (mantissa ? NAN : INFINITY) : exponent ? ldexpf(1024 + mantissa, exponent - 25) : ldexpf(mantissa, -24);
+  return b & 0x8000 ? -m : m;
+}
+
+// d = a·b + c of a warp, summed in double and rounded once. r: the first lane's registers; stride: from a lane's to the next one's.
+static void multiply(struct instruction *i, uint64_t *r, int stride) {
+  float a[16][16], b[16][8], c[16][8];
+  for (int lane = 0; lane < 32; lane++) {
+    uint64_t *own = r + (size_t)lane * stride;
+    int group = lane >> 2, quad = lane & 3;
+#define REGISTER_OF(n) (i->a[n].kind == REGISTER ? own[i->a[n].index] : i->a[n].value)
+    for (int e = 0; e < 8; e++) a[group + (e >> 1 & 1) * 8][quad * 2 + (e & 1) + (e >> 2) * 8] = from_16(REGISTER_OF(4 + e / 2) >> (e & 1) * 16, i->is_half);
+    for (int e = 0; e < 4; e++) b[quad * 2 + (e & 1) + (e >> 1) * 8][group] = from_16(REGISTER_OF(8 + e / 2) >> (e & 1) * 16, i->is_half);
+    for (int e = 0; e < 4; e++) c[group + (e >> 1) * 8][quad * 2 + (e & 1)] = f(REGISTER_OF(10 + e));
+  }
+  for (int lane = 0; lane < 32; lane++)
+    for (int e = 0; e < 4; e++) {
+      int row = (lane >> 2) + (e >> 1) * 8, column = (lane & 3) * 2 + (e & 1);
+      double sum = c[row][column];
+      for (int k = 0; k < 16; k++) sum += (double)a[row][k] * b[k][column];
+      r[(size_t)lane * stride + i->a[e].index] = of_f((float)sum);
+    }
+}
+
+// From a program counter to the next barrier or matrix instruction; -1 where the thread has ended.
 static int run(struct group *g, int pc, uint64_t *r, char *local, unsigned *tid) {
+  struct copies *copies = &g->copies[tid[0] + g->size[0] * (tid[1] + g->size[1] * tid[2])];
 #define IN(n) (i->a[n].kind == REGISTER ? r[i->a[n].index] : i->a[n].kind == IMMEDIATE ? i->a[n].value : other(g, &i->a[n], tid, local))
 #define OUT(v) (r[i->a[0].index] = (v))
   for (;; pc++) {
@@ -256,8 +373,11 @@ static int run(struct group *g, int pc, uint64_t *r, char *local, unsigned *tid)
     int bytes = i->type.bytes, is_float = i->type.kind == 'f', is_signed = i->type.kind == 's';
     if (i->predicate >= 0 && (r[i->predicate] != 0) == i->negated) continue;
     switch (i->op) {
-      case RET: return -1;
-      case BAR: return pc;
+      case RET: if (copies->count) stop(g, i, "a thread ended while copies are under way"); return -1;
+      case BAR: case MMA: return pc;
+      case COPY: start_copy(g, i, copies, r, local); break;
+      case CLOSE: copies->closed++; break;
+      case AWAIT: await_copies(copies, i->a[0].value); break;
       case MEMBAR: break;
       case BRA: pc = i->target - 1; break;
       default: {
@@ -304,6 +424,7 @@ static int run(struct group *g, int pc, uint64_t *r, char *local, unsigned *tid)
             else { uint64_t x = u(IN(1), bytes), y = u(IN(2), bytes); OUT(i->op == DIV ? x / y : x % y); }
             break;
           }
+          case PACK: OUT(to_16(f(IN(2)), i->is_half) | to_16(f(IN(1)), i->is_half) << 16); break;
           case RCP: OUT(of_f(1.0f / f(IN(1)))); break;
           case SQRT: OUT(of_f(sqrtf(f(IN(1))))); break;
           case CVT: {
@@ -359,13 +480,36 @@ uint64_t other(struct group *g, struct operand *o, unsigned *tid, char *local) {
   }
 }
 
+// Runs a warp's threads to where each waits for the group, or has ended.
+static void run_warp(struct group *g, int *pc, int first, int count, uint64_t *registers, char *local, int stride) {
+  struct code *c = g->c;
+  for (;;) {
+    int multiplies = 0, at = -1;
+    for (int t = first; t < first + count; t++) {
+      unsigned tid[3] = { t % g->size[0], t / g->size[0] % g->size[1], t / (g->size[0] * g->size[1]) };
+      if (pc[t] >= 0) pc[t] = run(g, pc[t], registers + (size_t)t * c->registers, local + (size_t)t * stride, tid);
+      if (pc[t] >= 0 && c->all[pc[t]].op == MMA) { multiplies++; at = pc[t]; }
+    }
+    if (!multiplies) return;
+    int same = count == 32;
+    for (int t = first; t < first + count; t++) same &= pc[t] == at;
+    if (!same) {
+      stop(g, &c->all[at], "lanes of a warp have not come to a matrix instruction together");
+      for (int t = first; t < first + count; t++) pc[t] = -1;
+      return;
+    }
+    multiply(&c->all[at], registers + (size_t)first * c->registers, c->registers);
+    for (int t = first; t < first + count; t++) pc[t]++;
+  }
+}
+
 void kernels_run(struct kernel *k, const unsigned *grid, const unsigned *size, const char *arguments) {
   struct code *c = k->code;
   int threads = size[0] * size[1] * size[2];
   uint64_t *registers = malloc(sizeof(uint64_t) * threads * c->registers);
   int *pc = malloc(sizeof(int) * threads);
   char *local = aligned_alloc(256, ((size_t)threads * (c->local + 16) / 256 + 1) * 256);
-  struct group g = { k, c, grid, size, arguments, aligned_alloc(256, (c->shared / 256 + 1) * 256), { 0 } };
+  struct group g = { k, c, grid, size, arguments, aligned_alloc(256, (c->shared / 256 + 1) * 256), { 0 }, malloc(sizeof(struct copies) * threads) };
   int stride = (c->local + 15) / 16 * 16;
   for (int n = 0; n < c->count; n++) c->all[n].low = c->all[n].high = NULL;
   for (g.at[2] = 0; g.at[2] < grid[2]; g.at[2]++)
@@ -374,14 +518,12 @@ void kernels_run(struct kernel *k, const unsigned *grid, const unsigned *size, c
         // What nobody wrote, is no number.
         memset(registers, 0xff, sizeof(uint64_t) * threads * c->registers);
         memset(g.shared, 0xff, c->shared);
-        for (int t = 0; t < threads; t++) pc[t] = 0;
+        for (int t = 0; t < threads; t++) pc[t] = g.copies[t].count = g.copies[t].closed = 0;
         for (int alive = 1; alive;) {
           int barrier = -2;
           alive = 0;
           for (int t = 0; t < threads; t++) {
-            if (pc[t] < 0) continue;
-            unsigned tid[3] = { t % size[0], t / size[0] % size[1], t / (size[0] * size[1]) };
-            pc[t] = run(&g, pc[t], registers + (size_t)t * c->registers, local + (size_t)t * stride, tid);
+            if (t % 32 == 0) run_warp(&g, pc, t, threads - t < 32 ? threads - t : 32, registers, local, stride);
             if (pc[t] < 0) continue;
             if (barrier != -2 && barrier != pc[t]) stop(&g, &c->all[pc[t]], "threads of a group wait at different barriers");
             barrier = pc[t];
@@ -395,4 +537,5 @@ void kernels_run(struct kernel *k, const unsigned *grid, const unsigned *size, c
   free(pc);
   free(local);
   free(g.shared);
+  free(g.copies);
 }

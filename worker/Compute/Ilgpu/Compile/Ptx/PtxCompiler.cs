@@ -1,3 +1,4 @@
+using Cluster.Worker.Compute.Ilgpu.Launch;
 using ILGPU.Backends.EntryPoints;
 using ILGPU.Backends.PTX;
 using ILGPU.Runtime.Cuda;
@@ -18,6 +19,10 @@ internal static class PtxCompiler
     /// <returns><c>sm_90</c>.</returns>
     public static string TargetFor(int major, int minor) =>
         (major, minor).CompareTo((Newest.Major, Newest.Minor)) > 0 ? $"sm_{Newest.Major}{Newest.Minor}" : $"sm_{major}{minor}";
+
+    /// <summary>The matrix instructions that a target has.</summary>
+    /// <param name="target"><c>sm_90</c>.</param>
+    public static MatrixCores MatrixCoresOf(string target) => target[3] >= '8' ? MatrixCores.Mma : MatrixCores.None;
 
     /// <param name="target"><c>sm_90</c>.</param>
     /// <param name="waves">Waves of a group of a <see cref="Kernel.IsWide"/> kernel.</param>

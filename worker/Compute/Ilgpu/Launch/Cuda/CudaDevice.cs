@@ -14,6 +14,8 @@ internal sealed record CudaDevice(CudaLibrary Library, int Handle, DeviceDescrip
     private const int Major = 75;
     private const int Minor = 76;
 
+    public MatrixCores MatrixCores => PtxCompiler.MatrixCoresOf(Target);
+
     /// <summary>None where there is no library or no GPU.</summary>
     /// <exception cref="InvalidOperationException">The driver fails.</exception>
     /// <exception cref="NotSupportedException">The library lacks a function.</exception>

@@ -16,11 +16,11 @@ internal sealed class GpuLauncher : IStreamLauncher
     private long _kernelsBuilt;
 
     /// <param name="driver">Taken over: disposed of with the launcher.</param>
-    public GpuLauncher(GpuDriver driver, IKernelImages images, bool hasMatrixCores)
+    public GpuLauncher(GpuDriver driver, IKernelImages images, MatrixCores matrixCores)
     {
         _driver = driver;
         _images = images;
-        HasMatrixCores = hasMatrixCores;
+        MatrixCores = matrixCores;
         driver.Open();
         Stream = driver.CreateStream();
         _pinned = new PinnedRing(driver, Stream);
@@ -30,7 +30,7 @@ internal sealed class GpuLauncher : IStreamLauncher
 
     public int Waves => Wave.MaxWaves;
 
-    public bool HasMatrixCores { get; }
+    public MatrixCores MatrixCores { get; }
 
     public int BusyGroups => Device.ComputeUnits * GroupsPerUnit;
 

@@ -7,6 +7,8 @@ namespace Cluster.Worker.Compute.Ilgpu.Launch.Hip;
 /// <param name="SharedBytes">Shared memory of a group.</param>
 internal sealed record HipDevice(HipLibrary Library, int Ordinal, DeviceDescription Description, long SharedBytes)
 {
+    public MatrixCores MatrixCores => AmdArchitecture.MatrixCoresOf(Description.Architecture!);
+
     /// <summary>None where there is no library or no GPU.</summary>
     /// <exception cref="InvalidOperationException">The driver fails.</exception>
     /// <exception cref="NotSupportedException">The library lacks a function.</exception>

@@ -22,13 +22,13 @@ internal sealed class InterpreterLauncher : IKernelLauncher
 
     /// <param name="memoryBytes">Memory it may take.</param>
     /// <param name="waves">Waves of a group; one is fastest.</param>
-    /// <param name="hasMatrixCores">Takes the kernels for matrix cores, whose instructions are interpreted very slowly.</param>
-    public InterpreterLauncher(long memoryBytes, int waves = 1, bool hasMatrixCores = false)
+    /// <param name="matrixCores">Takes the kernels for these matrix instructions, which are interpreted very slowly.</param>
+    public InterpreterLauncher(long memoryBytes, int waves = 1, MatrixCores matrixCores = MatrixCores.None)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(waves, Wave.MaxWaves);
         _memoryBytes = memoryBytes;
         Waves = waves;
-        HasMatrixCores = hasMatrixCores;
+        MatrixCores = matrixCores;
         var device = new CPUDevice(Wave.Lanes, waves, numMultiprocessors: 1);
         _context = Contexts.Create(builder => builder.CPU(device));
         _accelerator = _context.GetCPUDevice(0).CreateCPUAccelerator(_context, CPUAcceleratorMode.Parallel);
@@ -39,7 +39,7 @@ internal sealed class InterpreterLauncher : IKernelLauncher
 
     public int Waves { get; }
 
-    public bool HasMatrixCores { get; }
+    public MatrixCores MatrixCores { get; }
 
     public int BusyGroups => 1;
 

@@ -23,8 +23,9 @@ internal sealed record OpenClDevice(nint Platform, nint Handle, DeviceDescriptio
     /// <summary>Whether its compiler knows AMD's instructions.</summary>
     public bool IsAmd { get; private init; }
 
-    /// <summary>See <see cref="AmdArchitecture.HasMatrixCores"/>.</summary>
-    public bool HasMatrixCores => IsAmd && Description.Architecture is { } name && AmdArchitecture.HasMatrixCores(name);
+    /// <summary>See <see cref="AmdArchitecture.MatrixCoresOf"/>.</summary>
+    public MatrixCores MatrixCores =>
+        IsAmd && Description.Architecture is { } name ? AmdArchitecture.MatrixCoresOf(name) : MatrixCores.None;
 
     /// <summary>The version of OpenCL it speaks: 2.0 where its driver says "OpenCL 2.0 …".</summary>
     public Version Version { get; private init; } = new(0, 0);

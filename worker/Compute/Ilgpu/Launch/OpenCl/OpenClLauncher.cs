@@ -33,7 +33,7 @@ internal sealed unsafe class OpenClLauncher : IKernelLauncher
     {
         _cl = OpenClApi.Find() ?? throw new InvalidOperationException("libOpenCL.so.1 is not installed");
         _device = device;
-        HasMatrixCores = device.HasMatrixCores;
+        MatrixCores = device.MatrixCores;
         _cache = cache;
         _compiler = new ClCompiler(device.IsAmd ? CLDeviceVendor.AMD : CLDeviceVendor.Other);
         if (device.Version.Major < 2)
@@ -59,7 +59,7 @@ internal sealed unsafe class OpenClLauncher : IKernelLauncher
 
     public int Waves => Wave.MaxWaves;
 
-    public bool HasMatrixCores { get; }
+    public MatrixCores MatrixCores { get; }
 
     public int BusyGroups => Device.ComputeUnits * GroupsPerUnit;
 
