@@ -63,7 +63,8 @@ internal static class KernelsBuildCommand
                 var bytes = await CountBar.RunAsync("kernels", report => BuildAsync(clang, targets, folder, report, cancellationToken));
                 PrebuiltKernels.WriteManifest(folder, targets, clang.Name);
                 Console.WriteLine(
-                    $"{BackendKernels.WithMfma.Count} kernels for {string.Join(", ", targets)} in {folder}, {bytes} bytes, by {clang.Name}");
+                    $"{BackendKernels.WithMfma.Count} kernels for {string.Join(", ", targets)} in {folder}, {bytes} bytes, by "
+                    + $"{clang.Name}");
                 return 0;
             }
             catch (KernelBuildException exception)

@@ -33,7 +33,8 @@ internal sealed partial class IlgpuBackend
             return;
         }
 
-        var steps = WarpLinear.StepsOfWarp(section.Pieces, _launcher.Waves * WarpMatrix.OfWave) * _launcher.Waves * WarpMatrix.OfWave * parts;
+        var warps = _launcher.Waves * WarpMatrix.OfWave;
+        var steps = WarpLinear.StepsOfWarp(section.Pieces, warps) * warps * parts;
         var blocks = GridSize.Groups(x.Rows, SplitRows.Rows);
         Scratch(ref _split, "split rows", 16L * SplitRows.Pair * terms * blocks * steps);
         _launcher.Launch(

@@ -126,8 +126,8 @@ internal sealed partial class IlgpuBackend
                 isMfma
                     ? MatrixKernels.Gated(section.Format, _options.RoundsActivations)
                     : WarpKernels.Gated(section.Format, _options.RoundsActivations, WarpTilesOf(x.Rows)),
-                new GridSize(half / Kernels.Linear.Panel), x, section.Codes, section.Tables, section.Groups, section.Bias, output, x.Rows, weight.InFeatures, section.Pieces, half,
-                section.Padded, (int)activation);
+                new GridSize(half / Kernels.Linear.Panel), x, section.Codes, section.Tables, section.Groups, section.Bias, output, x.Rows,
+                weight.InFeatures, section.Pieces, half, section.Padded, (int)activation);
             return;
         }
 

@@ -3,8 +3,8 @@ using ILGPU;
 
 namespace Cluster.Worker.Compute.Ilgpu.Kernels;
 
-/// <summary>How weights come to be the eight 16-bit floats that a lane of <see cref="TileLinear"/> puts into shared memory, and that a lane of
-/// <see cref="WarpLinear"/> multiplies.</summary>
+/// <summary>How weights come to be the eight 16-bit floats that a lane of <see cref="TileLinear"/> puts into shared memory, and that a lane
+/// of <see cref="WarpLinear"/> multiplies.</summary>
 internal interface ITileWeights
 {
     /// <summary>Whether pieces are multiplied as they are.</summary>

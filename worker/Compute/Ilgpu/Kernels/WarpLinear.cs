@@ -7,15 +7,15 @@ namespace Cluster.Worker.Compute.Ilgpu.Kernels;
 /// has 16 outputs and up to 64 rows, and reads its weights once, 16 bytes a lane at a time. What <see cref="MatrixLinear"/> is for
 /// waves.</summary>
 /// <remarks>
-/// Layouts are those of <see cref="Linear"/>. A step is four pieces of 16 outputs. An instruction takes any 16 inputs as long as weights and
-/// inputs agree on them, and so a lane keeps the pieces as they come:
+/// Layouts are those of <see cref="Linear"/>. A step is four pieces of 16 outputs. An instruction takes any 16 inputs as long as weights
+/// and inputs agree on them, and so a lane keeps the pieces as they come:
 /// <code>
 /// lane t: pieces t % 4 of outputs t / 4 and t / 4 + 8, piece t % 4 of row t / 4
 ///     words X, Y of the pieces → one instruction     words Z, W → the next
 /// </code>
-/// Pieces of codes become several of 16-bit floats, one after another (<see cref="ITileWeights.Parts"/>). Each warp has a contiguous part of
-/// the steps; the warps' sums are added in their order. So every output is summed in one order, whatever rows are multiplied beside it, and
-/// <see cref="WarpTileLinear"/> keeps the same. A group of eight warps has 32 KiB of weights on their way.
+/// Pieces of codes become several of 16-bit floats, one after another (<see cref="ITileWeights.Parts"/>). Each warp has a contiguous part
+/// of the steps; the warps' sums are added in their order. So every output is summed in one order, whatever rows are multiplied beside it,
+/// and <see cref="WarpTileLinear"/> keeps the same. A group of eight warps has 32 KiB of weights on their way.
 /// </remarks>
 internal static class WarpLinear
 {

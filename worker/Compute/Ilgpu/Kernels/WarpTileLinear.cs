@@ -3,9 +3,9 @@ using ILGPU;
 
 namespace Cluster.Worker.Compute.Ilgpu.Kernels;
 
-/// <summary>Many rows times weights by matrix instructions of warps, as 16-bit floats, where multiplying is the limit: a group has a tile of
-/// 128 outputs and 128 or 64 rows (<see cref="IWarpTile"/>), each of its eight warps a half of the outputs and a quarter of the rows. What
-/// <see cref="TileLinear"/> is for waves.</summary>
+/// <summary>Many rows times weights by matrix instructions of warps, as 16-bit floats, where multiplying is the limit: a group has a tile
+/// of 128 outputs and 128 or 64 rows (<see cref="IWarpTile"/>), each of its eight warps a half of the outputs and a quarter of the rows.
+/// What <see cref="TileLinear"/> is for waves.</summary>
 /// <remarks>
 /// Inputs are those of <see cref="SplitRows"/>, weights those of <see cref="Linear"/>. Shared memory has room for some steps of 32 inputs;
 /// what needs no decoding is copied there past the registers (<see cref="AsyncCopy"/>), a batch for each step:
@@ -14,14 +14,15 @@ namespace Cluster.Worker.Compute.Ilgpu.Kernels;
 /// </code>
 /// Codes are read a step earlier still, and decoded on their way. Lanes take pieces as in <see cref="WarpLinear"/>, in its order of
 /// additions: parts of the inputs, one for each warp there, summed one after another.
-/// <para>A unit is 64 pieces: a panel of 16 outputs, or a tile of 16 rows, four pieces each. Eight lanes that load together have two outputs
-/// and four pieces, and would meet in two banks of 16 bytes if units lay as in memory; so a piece moves by twice its number:</para>
+/// <para>A unit is 64 pieces: a panel of 16 outputs, or a tile of 16 rows, four pieces each. Eight lanes that load together have two
+/// outputs and four pieces, and would meet in two banks of 16 bytes if units lay as in memory; so outputs change places within a
+/// piece:</para>
 /// <code>
 /// piece p of output n is at 16·p + (n xor 2·p)
 /// </code>
-/// Then they have all eight, and so have eight that store, which are neighbours. Loads of 16 bytes are then as fast as ldmatrix, which hands
-/// an instruction the same bytes of four pieces; but that would give it two whole pieces where <see cref="WarpLinear"/> gives it half of
-/// four, which is another order.
+/// Then they have all eight, and so have eight that store, which are neighbours. Loads of 16 bytes are then as fast as ldmatrix. That would
+/// need no other places, but it gives an instruction two whole pieces where <see cref="WarpLinear"/> gives it half of four, which is
+/// another order of additions.
 /// </remarks>
 internal static class WarpTileLinear
 {

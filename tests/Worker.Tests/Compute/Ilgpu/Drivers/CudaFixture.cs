@@ -11,12 +11,12 @@ public sealed class CudaFixture : DeviceFixture
 {
     private static readonly Lazy<FakeGpu> Gpu = new(() => FakeGpu.Cuda());
 
-    internal static Backend Make(IlgpuOptions? options = null)
+    internal static Backend Make(IlgpuOptions? options = null) => new IlgpuBackend(Launcher(), options ?? new IlgpuOptions());
+
+    internal static GpuLauncher Launcher()
     {
         var device = CudaDevice.All([Gpu.Value.LibraryPath])[0];
-        return new IlgpuBackend(
-            new GpuLauncher(new CudaDriver(device), new CudaImages(device.Target, KernelCache.OfEnvironment()), device.MatrixCores),
-            options ?? new IlgpuOptions());
+        return new GpuLauncher(new CudaDriver(device), new CudaImages(device.Target, KernelCache.OfEnvironment()), device.MatrixCores);
     }
 
     /// <summary>What the driver complains of.</summary>

@@ -11,9 +11,9 @@ namespace Cluster.Worker.Tests.Compute.Ilgpu.Drivers;
 
 public sealed partial class PtxSourceTests
 {
-    /// <summary>Those for AMD's matrix cores are not for NVIDIA's GPUs, nor those for warps for old ones. The fake's interpreter knows every
-    /// instruction that is written; it refuses arithmetic without a rounding mode, what the processor does not know yet, and more shared
-    /// memory than a group has.</summary>
+    /// <summary>Those for AMD's matrix cores are not for NVIDIA's GPUs, nor those for warps for old ones. The fake's interpreter knows
+    /// every instruction that is written; it refuses arithmetic without a rounding mode, what the processor does not know yet, and more
+    /// shared memory than a group has.</summary>
     [Theory, InlineData("sm_75"), InlineData("sm_80"), InlineData("sm_90")]
     [Trait(Category.Name, Category.Slow)]
     public void Every_kernel_compiles_and_its_text_is_PTX(string target)

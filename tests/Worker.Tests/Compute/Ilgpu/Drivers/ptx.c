@@ -130,7 +130,7 @@ static void decode_newer(struct instruction *i, char **parts, int count, char **
     int found = 0;
     if (*text != '{') { fail("no registers", text); return; }
     for (text++; *text && *text != '}'; found++) {
-      if (found < widths[o]) i->a[at + found] = operand_of(text);
+      if (found < widths[o] && (i->a[at + found] = operand_of(text)).kind != REGISTER) fail("no register", text);
       text += strcspn(text, ",}");
       if (*text == ',') text++;
     }
@@ -348,7 +348,7 @@ static void multiply(struct instruction *i, uint64_t *r, int stride) {
   for (int lane = 0; lane < 32; lane++) {
     uint64_t *own = r + (size_t)lane * stride;
     int group = lane >> 2, quad = lane & 3;
-#define REGISTER_OF(n) (i->a[n].kind == REGISTER ? own[i->a[n].index] : i->a[n].value)
+#define REGISTER_OF(n) own[i->a[n].index]
     for (int e = 0; e < 8; e++) a[group + (e >> 1 & 1) * 8][quad * 2 + (e & 1) + (e >> 2) * 8] = from_16(REGISTER_OF(4 + e / 2) >> (e & 1) * 16, i->is_half);
     for (int e = 0; e < 4; e++) b[quad * 2 + (e & 1) + (e >> 1) * 8][group] = from_16(REGISTER_OF(8 + e / 2) >> (e & 1) * 16, i->is_half);
     for (int e = 0; e < 4; e++) c[group + (e >> 1) * 8][quad * 2 + (e & 1)] = f(REGISTER_OF(10 + e));
