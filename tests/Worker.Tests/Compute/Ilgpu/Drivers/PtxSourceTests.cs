@@ -63,11 +63,12 @@ public sealed partial class PtxSourceTests
         Assert.DoesNotContain("local", text);
     }
 
-    /// <summary>Moves between registers and addresses are left out: the driver's compiler leaves few of either.</summary>
+    /// <summary>Moves between registers are left out, because the driver's compiler leaves none. The rest is addresses above all, which
+    /// ILGPU computes anew in each round and that compiler does not.</summary>
     [Theory]
-    [InlineData(DType.BF16, true, 32, 12, 4, 0.25)]
-    [InlineData(DType.F16, true, 32, 12, 4, 0.25)]
-    [InlineData(DType.BF16, false, 48, 14, 5, 0.3)]
+    [InlineData(DType.BF16, true, 32, 12, 4, 0.24)]
+    [InlineData(DType.F16, true, 32, 12, 4, 0.24)]
+    [InlineData(DType.BF16, false, 48, 14, 5, 0.29)]
     internal void Many_rows_are_multiplied_from_shared_memory_that_is_filled_past_registers(
         DType dtype, bool rounds, int multiplies, int loads, int copies, double share)
     {
