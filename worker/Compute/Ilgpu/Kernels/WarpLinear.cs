@@ -25,9 +25,6 @@ internal static class WarpLinear
     /// <summary>Steps whose weights are loaded together.</summary>
     public const int StepsAtOnce = 4;
 
-    /// <summary>Bytes of weights that a warp has on their way.</summary>
-    public const int BytesInFlight = StepsAtOnce * 2 * WarpMatrix.Lanes * 16;
-
     /// <summary>Steps of a warp: whole loads of <see cref="StepsAtOnce"/>. Pieces past the last have inputs past the last, which are
     /// zeros.</summary>
     /// <param name="pieces">Of an output.</param>
