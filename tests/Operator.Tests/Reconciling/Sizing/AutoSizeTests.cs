@@ -223,7 +223,8 @@ public sealed class AutoSizeTests
         _cluster.ChangeSpec("haiku", spec => spec["engine"]!["quantization"] = "int8");
         await _cluster.Finish();
         Assert.Equal(2, Assert.Single(_cluster.Replicas()).Gpus.Count);
-        Assert.StartsWith("2 GPUs per replica for throughput: 67.", _cluster.Deployment().Status!.Sizing!.Message, StringComparison.Ordinal);
+        var message = _cluster.Deployment().Status!.Sizing!.Message;
+        Assert.StartsWith("2 GPUs per replica for throughput: 67.", message, StringComparison.Ordinal);
     }
 
     [Fact]

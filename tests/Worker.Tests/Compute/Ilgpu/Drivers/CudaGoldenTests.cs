@@ -12,7 +12,7 @@ public sealed class CudaGoldenTests
 {
     private const float Tolerance = 2e-3f;
 
-    [Theory, InlineData("llama2"), InlineData("mixtral"), InlineData("gemma2"), InlineData("qwen3")]
+    [Theory, InlineData("llama2"), InlineData("mixtral")]
     public void Logits_and_greedy_tokens_are_those_of_the_reference_implementation(string name)
     {
         var result = Verify(name, () => CudaFixture.Make());

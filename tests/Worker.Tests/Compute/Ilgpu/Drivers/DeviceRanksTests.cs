@@ -6,13 +6,13 @@ using Cluster.Worker.Tests.Models;
 
 namespace Cluster.Worker.Tests.Compute.Ilgpu.Drivers;
 
-/// <summary>Whole models on ranks with a fake GPU each.</summary>
+/// <summary>Whole models on ranks with a fake GPU each: one without matrix instructions, which take long to interpret.</summary>
 [Trait(Category.Name, Category.Interpreter)]
 public sealed class DeviceRanksTests : IDisposable
 {
     private const float Tolerance = 2e-3f;
 
-    private readonly FakeGpu _gpu = FakeGpu.Cuda();
+    private readonly FakeGpu _gpu = FakeGpu.Cuda("sm_75");
 
     public void Dispose() => _gpu.Dispose();
 
