@@ -24,7 +24,7 @@ public sealed class FlagTableTests
     /// <summary>Each field of spec.engine with a word it does not know, or with the numbers just outside its range.</summary>
     public static TheoryData<string, string> Refused => Values(flag => flag.Value switch
     {
-        FlagValue.Word => ["int8", flag.Words[0].ToUpperInvariant(), ""],
+        FlagValue.Word => ["int3", flag.Words[0].ToUpperInvariant(), ""],
         FlagValue.Switch or FlagValue.Text => [],
         _ => [Text(flag.Minimum - 1), .. double.IsNaN(flag.Maximum) ? (string[])[] : [Text(flag.Maximum + 1)]],
     });
