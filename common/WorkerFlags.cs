@@ -55,7 +55,7 @@ internal static class WorkerFlags
         "--quantization", FlagValue.Word, "spec.engine.quantization",
         "How the weights are quantized; auto reads it from the checkpoint. fp8 and int8 round the weights of a checkpoint that is not "
         + "quantized while they are loaded, which halves their memory. Any other value must agree with the checkpoint.")
-    { OtherNames = ["-q", "--quantize"], Words = [Auto, None, .. QuantizationMethods.All, QuantizationMethods.Int8] };
+    { OtherNames = ["-q", "--quantize"], Words = [Auto, None, .. QuantizationMethods.All.Union(QuantizationMethods.AtLoad)] };
 
     public static WorkerFlag KvCacheDType { get; } = new(
         "--kv-cache-dtype", FlagValue.Word, "spec.engine.kvCacheDtype",

@@ -102,8 +102,9 @@ internal static class VerifyCommand
             var told = false;
             RunnerLoader load = (config, weights, limits) =>
             {
-                // A golden file may take two attempts, which differ in no weight.
                 limits = limits with { Quantization = arguments.GetValue(quantization)! };
+
+                // A golden file may take two attempts, which differ in no weight.
                 var runner = Load(config, weights, limits, backends, size, told ? _ => { } : Console.WriteLine);
                 told = true;
                 return runner;

@@ -39,14 +39,6 @@ internal sealed class BlockFp8Matrix : QuantizedMatrix
 
     public float Scale(int block, int group) => _scales[(block * Groups) + group];
 
-    public override void ReadCodes(int k, int firstOutput, Span<byte> destination)
-    {
-        for (var i = 0; i < destination.Length; i++)
-        {
-            destination[i] = _codes.Row(firstOutput + i)[k];
-        }
-    }
-
     public override ReadOnlySpan<byte> BytesOf(int output) => _codes.Row(output);
 
     public override float WeightOf(int output, int k, byte code) => Fp8.FromE4M3(code) * Scale(BlockOf(output), GroupOf[k]);

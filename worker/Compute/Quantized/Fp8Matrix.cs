@@ -16,14 +16,6 @@ internal sealed class Fp8Matrix(string name, HostTensor codes, ImmutableArray<fl
 
     public float Scale(int output) => scales[output];
 
-    public override void ReadCodes(int k, int firstOutput, Span<byte> destination)
-    {
-        for (var i = 0; i < destination.Length; i++)
-        {
-            destination[i] = codes.Row(firstOutput + i)[k];
-        }
-    }
-
     public override ReadOnlySpan<byte> BytesOf(int output) => codes.Row(output);
 
     public override float WeightOf(int output, int k, byte code) => Fp8.FromE4M3(code) * Scale(output);

@@ -33,12 +33,19 @@ internal abstract class QuantizedMatrix(string name, int outFeatures, int inFeat
     /// <summary>The type of scales, or of a table's entries.</summary>
     public abstract DType TableDType { get; }
 
-    /// <summary>Codes of input <paramref name="k"/> for a run of outputs. Safe to call from several threads.</summary>
+    /// <summary>Codes of input <paramref name="k"/> for a run of outputs. Safe to call from several threads. Whoever has no
+    /// <see cref="BytesOf"/> says how.</summary>
     /// <exception cref="ArgumentOutOfRangeException">There is no such input or output.</exception>
-    public abstract void ReadCodes(int k, int firstOutput, Span<byte> destination);
+    public virtual void ReadCodes(int k, int firstOutput, Span<byte> destination)
+    {
+        for (var i = 0; i < destination.Length; i++)
+        {
+            destination[i] = (byte)(BytesOf(firstOutput + i)[k] ^ ByteMask);
+        }
+    }
 
-    /// <summary>Codes of an output where they are bytes that lie one after another in memory, as <see cref="ByteMask"/> turns them into
-    /// those of <see cref="ReadCodes"/>: reading them so is many times faster. Empty where they do not.</summary>
+    /// <summary>An output's codes where they are bytes that lie one after another in memory, to be combined with <see cref="ByteMask"/>:
+    /// many times faster than <see cref="ReadCodes"/>. Empty where they do not.</summary>
     /// <exception cref="ArgumentOutOfRangeException">There is no such output.</exception>
     public virtual ReadOnlySpan<byte> BytesOf(int output) => [];
 

@@ -26,12 +26,4 @@ internal sealed class Int8Matrix(string name, HostTensor weights, HostTensor? ze
     public override byte ByteMask => Middle;
 
     public override ReadOnlySpan<byte> BytesOf(int output) => weights.Row(output);
-
-    public override void ReadCodes(int k, int firstOutput, Span<byte> destination)
-    {
-        for (var i = 0; i < destination.Length; i++)
-        {
-            destination[i] = (byte)(weights.Row(firstOutput + i)[k] ^ Middle);
-        }
-    }
 }

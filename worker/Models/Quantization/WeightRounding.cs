@@ -139,7 +139,6 @@ internal sealed class WeightRounding
             | (Vector.ShiftRightLogical(bits, 24) & new Vector<int>(0x80));
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static float UpToBF16(float value) =>
         BitConverter.UInt32BitsToSingle((BitConverter.SingleToUInt32Bits(value) + 0xFFFFu) & 0xFFFF_0000u);
 }
