@@ -7,6 +7,9 @@ namespace Cluster.Worker.Compute.Cpu;
 /// <content>Loading of quantized weights.</content>
 internal abstract unsafe partial class CpuBackend
 {
+    /// <summary>Outputs of a panel whose inputs are rounded.</summary>
+    private protected abstract int IntegerPanelWidth { get; }
+
     public override LinearWeight LoadLinear(string name, IReadOnlyList<QuantizedMatrix> parts, IReadOnlyList<HostTensor>? biases = null)
     {
         var (inFeatures, outFeatures) = LinearShape.Check(name, parts, biases);
@@ -15,7 +18,8 @@ internal abstract unsafe partial class CpuBackend
         var firstPart = 0;
         foreach (var run in QuantizedRuns.Of(parts))
         {
-            var section = new QuantizedPanels(run, firstOutput, PanelWidth, bytes => AllocateMemory(name, bytes));
+            var width = QuantizedPanels.RoundsInputsOf(run[0]) ? IntegerPanelWidth : PanelWidth;
+            var section = new QuantizedPanels(run, firstOutput, width, bytes => AllocateMemory(name, bytes));
             Parallel.For(
                 0,
                 section.PanelCount,

@@ -13,26 +13,40 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>
         var inputs = CpuBuffer.Floats(x, x.Rows, weight.InFeatures);
         var results = CpuBuffer.Floats(output, x.Rows, weight.OutFeatures);
         var tiles = new InputTiles(x.Rows, weight.InFeatures, TSimd.MaxRows);
-        var tileMemory = _inputTiles.Floats(tiles.Length);
-        Threads.Run(tiles.Count, tiles.Length, new TileFilling(tiles, inputs, tileMemory));
-        var cut = CutFor(weight, x.Rows);
+        float* filled = null;
         foreach (var section in weight.Sections)
         {
-            var product = new GemmJob<V, TSimd, F32Panel>
+            if (section.Inputs is not null)
             {
-                Inputs = tileMemory,
-                Bias = section.Bias,
-                Output = results + section.FirstOutput,
-                OutputStride = weight.OutFeatures,
-                Scratch = _resultTiles.Floats((long)GemmJob<V, TSimd, F32Panel>.ScratchFloats * Threads.Count),
-                Tiles = tiles,
-                Pairs = section.Pairs,
-                OutFeatures = section.OutFeatures,
-                PanelCount = section.PanelCount,
-                Split = SplitOf(section.PanelCount, section.PanelBytes, tiles, cut),
-                Cut = cut,
-            };
-            Multiply(product, section);
+                // Their inputs take the same memory.
+                filled = null;
+                MultiplyIntegers(inputs, x.Rows, weight, section, results);
+                continue;
+            }
+
+            if (filled == null)
+            {
+                filled = _inputTiles.Floats(tiles.Length);
+                Threads.Run(tiles.Count, tiles.Length, new TileFilling(tiles, inputs, filled));
+            }
+
+            var cut = CutFor(weight, x.Rows);
+            Multiply(
+                new GemmJob<V, TSimd, F32Panel>
+                {
+                    Inputs = filled,
+                    Bias = section.Bias,
+                    Output = results + section.FirstOutput,
+                    OutputStride = weight.OutFeatures,
+                    Scratch = _resultTiles.Floats((long)GemmJob<V, TSimd, F32Panel>.ScratchFloats * Threads.Count),
+                    Tiles = tiles,
+                    Pairs = section.Pairs,
+                    OutFeatures = section.OutFeatures,
+                    PanelCount = section.PanelCount,
+                    Split = SplitOf(section.PanelCount, section.PanelBytes, tiles, cut),
+                    Cut = cut,
+                },
+                section);
         }
     }
 

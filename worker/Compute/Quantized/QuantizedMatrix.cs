@@ -33,6 +33,10 @@ internal abstract class QuantizedMatrix(string name, int outFeatures, int inFeat
     /// <summary>The type of scales, or of a table's entries.</summary>
     public abstract DType TableDType { get; }
 
+    /// <summary>How inputs are rounded, where the checkpoint asks for it; null where they stay floats. Only for integers of 8 bits with a
+    /// scale for each output. A backend that cannot multiply integers leaves inputs as they are.</summary>
+    public IntegerInputs? Inputs { get; init; }
+
     /// <summary>Codes of input <paramref name="k"/> for a run of outputs. Safe to call from several threads. Whoever has no
     /// <see cref="BytesOf"/> says how.</summary>
     /// <exception cref="ArgumentOutOfRangeException">There is no such input or output.</exception>

@@ -23,5 +23,6 @@ internal static class QuantizedRuns
     }
 
     private static bool AreAlike(QuantizedMatrix a, QuantizedMatrix b) =>
-        (a.Kind, a.Bits, a.TableDType) == (b.Kind, b.Bits, b.TableDType) && a.GroupOf.AsSpan().SequenceEqual(b.GroupOf.AsSpan());
+        (a.Kind, a.Bits, a.TableDType, a.Inputs) == (b.Kind, b.Bits, b.TableDType, b.Inputs)
+        && a.GroupOf.AsSpan().SequenceEqual(b.GroupOf.AsSpan());
 }

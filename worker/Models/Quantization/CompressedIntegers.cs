@@ -30,8 +30,9 @@ internal sealed record CompressedIntegers(bool IsPacked, int Bits, string Strate
     private const string Zeros = ".weight_zero_point";
     private const string GroupIndex = ".weight_g_idx";
 
+    /// <param name="inputs">How the layer's inputs are rounded; null where they stay floats.</param>
     /// <exception cref="CheckpointFormatException">A tensor is missing or has a wrong type, shape or value.</exception>
-    public GroupedMatrix Read(LayerTensors layer)
+    public GroupedMatrix Read(LayerTensors layer, IntegerInputs? inputs)
     {
         var groups = GroupScales.Count(layer, GroupSize, Fp8Layout.ScaleSuffix);
         var scales = GroupScales.ReadByOutput(
@@ -39,14 +40,17 @@ internal sealed record CompressedIntegers(bool IsPacked, int Bits, string Strate
         if (!IsPacked)
         {
             return new Int8Matrix(
-                layer.Name, layer.Take(LayerTensors.Weight, DType.I8, layer.Outputs, layer.Inputs), Int8Zeros(layer, groups), scales);
+                layer.Name, layer.Take(LayerTensors.Weight, DType.I8, layer.Outputs, layer.Inputs), Int8Zeros(layer, groups), scales)
+            {
+                Inputs = inputs,
+            };
         }
 
         RequireShape(layer);
         var perWord = 32 / Bits;
         var words = layer.Take(Packed, DType.I32, layer.Outputs, layer.Inputs.Covering(perWord));
         var zeros = IsSymmetric ? null : layer.Take(Zeros, DType.I32, layer.Outputs.Covering(perWord), groups);
-        return new PackedMatrix(layer, Bits, words, zeros, scales);
+        return new PackedMatrix(layer, Bits, words, zeros, scales) { Inputs = inputs };
     }
 
     private HostTensor? Int8Zeros(LayerTensors layer, int groups)

@@ -9,9 +9,11 @@ namespace Cluster.Worker.Models.Quantization;
 /// <param name="HasInputScale">Inputs have a calibrated scale.</param>
 /// <param name="Format">As compressed-tensors spells it.</param>
 /// <param name="Integers">How integers are stored; null for E4M3.</param>
+/// <param name="RoundsInputs">Inputs are rounded to integers as well, each row by its own scale unless there is a calibrated one.</param>
 /// <param name="Blocks">Of outputs and inputs that share a scale; null for E4M3 with a scale for the tensor or each output.</param>
 internal sealed record CompressedTensorsGroup(
-    bool AllLinear, LayerPatterns Targets, bool HasInputScale, string Format, CompressedIntegers? Integers, ScaleBlocks? Blocks)
+    bool AllLinear, LayerPatterns Targets, bool HasInputScale, string Format, CompressedIntegers? Integers, bool RoundsInputs,
+    ScaleBlocks? Blocks)
 {
     private const string Packed = "pack-quantized";
     private const string Integer = "int-quantized";
@@ -23,7 +25,7 @@ internal sealed record CompressedTensorsGroup(
     /// <summary>What a group's layers are, for the start log.</summary>
     public string Description => Integers is { Bits: var bits, GroupSize: var size, IsSymmetric: var isSymmetric }
         ? $"{bits} bits, {(size < 0 ? Integers.Strategy == "tensor" ? "one scale" : "a scale per output" : $"groups of {size}")}"
-          + (isSymmetric ? "" : ", with zeros")
+          + (isSymmetric ? "" : ", with zeros") + (RoundsInputs ? ", inputs rounded to 8 bits" : "")
         : $"fp8 E4M3 weights{(Blocks is null ? "" : $" in blocks of {Blocks}")}";
 
     /// <param name="config">The entry.</param>
@@ -67,6 +69,7 @@ internal sealed record CompressedTensorsGroup(
             inputs is not null && !inputs.Boolean("dynamic", false),
             format,
             isFloat ? null : new CompressedIntegers(format == Packed, bits, strategy, groupSize, weights.Boolean("symmetric", true)),
+            !isFloat && bits == 8 && groupSize < 0 && inputs is not null && CanRound(inputs),
             strategy == "block" ? ScaleBlocks.Read(weights, "block_structure") : null);
     }
 
@@ -84,8 +87,19 @@ internal sealed record CompressedTensorsGroup(
                 : Fp8Layout.ReadBlocks(layer, Fp8Layout.ScaleSuffix, Blocks, HasInputScale);
         }
 
-        Fp8Layout.CheckInputScale(layer, HasInputScale);
-        return Integers.Read(layer);
+        var scale = Fp8Layout.InputScale(layer, HasInputScale);
+        return Integers.Read(layer, RoundsInputs ? new IntegerInputs(HasInputScale ? scale : null) : null);
+    }
+
+    /// <summary>Whether inputs are rounded in a way that depends on nothing but a row: to 8 bits without a zero, by the row's own scale or a
+    /// calibrated one. Others are left as floats.</summary>
+    private static bool CanRound(ConfigObject inputs)
+    {
+        var isDynamic = inputs.Boolean("dynamic", false);
+        return (inputs.OptionalString("type") ?? "int") == "int"
+            && (inputs.OptionalInteger("num_bits", 1, 64) ?? 8) == 8
+            && inputs.Boolean("symmetric", true)
+            && (inputs.OptionalString("strategy") is not { } strategy || strategy == (isDynamic ? "token" : "tensor"));
     }
 
     /// <summary>What compressed-tensors takes where no strategy is stated.</summary>

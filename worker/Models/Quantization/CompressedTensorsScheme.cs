@@ -5,7 +5,8 @@ using Cluster.Worker.Models.Checkpoints;
 namespace Cluster.Worker.Models.Quantization;
 
 /// <summary><c>quant_method: compressed-tensors</c>, as llm-compressor writes it: integers in words or bytes, or E4M3 weights, by groups of
-/// layers. Inputs that the configuration quantizes as well are left in F32.</summary>
+/// layers. Inputs that the configuration quantizes as well are left in F32, unless integers are multiplied by integers
+/// (W8A8).</summary>
 internal sealed class CompressedTensorsScheme(ImmutableArray<CompressedTensorsGroup> groups, LayerPatterns ignored) : QuantizationScheme
 {
     public override string Method => QuantizationMethods.CompressedTensors;
@@ -34,6 +35,9 @@ internal sealed class CompressedTensorsScheme(ImmutableArray<CompressedTensorsGr
         return new CompressedTensorsScheme(
             [.. groups.Objects().Select(group => CompressedTensorsGroup.Read(group, format))], LayerPatterns.Read(config, "ignore"));
     }
+
+    public override QuantizationScheme WithFloatInputs() =>
+        new CompressedTensorsScheme([.. groups.Select(group => group with { RoundsInputs = false })], ignored);
 
     public override bool Quantizes(string layer) => !ignored.Contains(layer) && GroupOf(layer) is not null;
 

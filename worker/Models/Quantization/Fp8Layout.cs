@@ -13,7 +13,7 @@ namespace Cluster.Worker.Models.Quantization;
 /// weight_scale  [] or [1]            one for the tensor
 ///               [out] or [out, 1]    one for each output
 ///               [⌈out / b⌉, ⌈in / c⌉] one for each block of b outputs and c inputs; weight_scale_inv in fp8
-/// input_scale   [] or [1]            calibrated for quantizing inputs, which this engine leaves in F32: checked, then unused
+/// input_scale   [] or [1]            calibrated for quantizing inputs, which stay F32 unless weights are integers: checked, then unused
 /// </code>
 /// </remarks>
 internal static class Fp8Layout
@@ -27,7 +27,7 @@ internal static class Fp8Layout
     public static Fp8Matrix Read(LayerTensors layer, bool needsInputScale)
     {
         var codes = Codes(layer);
-        CheckInputScale(layer, needsInputScale);
+        _ = InputScale(layer, needsInputScale);
         return new Fp8Matrix(layer.Name, codes, ImmutableArray.Create(Scales(layer, ScaleSuffix, perOutput: true)));
     }
 
@@ -39,32 +39,24 @@ internal static class Fp8Layout
     public static BlockFp8Matrix ReadBlocks(LayerTensors layer, string suffix, ScaleBlocks blocks, bool needsInputScale)
     {
         var codes = Codes(layer);
-        CheckInputScale(layer, needsInputScale);
+        _ = InputScale(layer, needsInputScale);
         var (_, scales) = layer.TakeFloats(suffix, layer.Outputs.Covering(blocks.Outputs), layer.Inputs.Covering(blocks.Inputs));
         return new BlockFp8Matrix(
             layer.Name, codes, BlockOf(layer.Outputs, blocks.Outputs), BlockOf(layer.Inputs, blocks.Inputs), [.. scales]);
     }
 
-    /// <summary>Checks a scale of inputs, which are not quantized here.</summary>
+    /// <summary>The scale that inputs have from a calibration; null where there is none.</summary>
     /// <param name="isNeeded">The configuration says that there is one.</param>
     /// <exception cref="CheckpointFormatException">The tensor is missing or has a wrong type, shape or value.</exception>
-    public static void CheckInputScale(LayerTensors layer, bool isNeeded)
-    {
-        if (isNeeded || layer.Has(InputScaleSuffix))
-        {
-            CheckScale(layer, InputScaleSuffix);
-        }
-    }
+    public static float? InputScale(LayerTensors layer, bool isNeeded) =>
+        isNeeded || layer.Has(InputScaleSuffix) ? CheckedScale(layer, InputScaleSuffix) : null;
 
-    /// <summary>Checks a scale that no weight needs.</summary>
+    /// <summary>One scale for a tensor.</summary>
     /// <exception cref="CheckpointFormatException">The tensor is missing or has a wrong type, shape or value.</exception>
-    public static void CheckScale(LayerTensors layer, string suffix)
+    public static float CheckedScale(LayerTensors layer, string suffix)
     {
         var scale = Scales(layer, suffix, perOutput: false)[0];
-        if (scale <= 0)
-        {
-            throw layer.Wrong(suffix, $"is {scale}; expected more than 0");
-        }
+        return scale > 0 ? scale : throw layer.Wrong(suffix, $"is {scale}; expected more than 0");
     }
 
     private static HostTensor Codes(LayerTensors layer)

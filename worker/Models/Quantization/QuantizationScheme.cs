@@ -82,6 +82,9 @@ internal abstract class QuantizationScheme
     /// <summary>Inputs or outputs that one word of codes holds: ranks share a layer in multiples of so many.</summary>
     public virtual int CutUnit => 1;
 
+    /// <summary>The same where inputs stay floats, whatever the configuration says: for comparisons of weights.</summary>
+    public virtual QuantizationScheme WithFloatInputs() => this;
+
     /// <summary>Whether the configuration says that a layer is quantized.</summary>
     /// <param name="layer">Name without <c>.weight</c>.</param>
     public abstract bool Quantizes(string layer);

@@ -43,7 +43,7 @@ internal sealed class QuarkScheme(
         var settings = SettingsOf(layer.Name);
         if (settings.HasOutputScale || layer.Has(OutputScaleSuffix))
         {
-            Fp8Layout.CheckScale(layer, OutputScaleSuffix);
+            _ = Fp8Layout.CheckedScale(layer, OutputScaleSuffix);
         }
 
         return Fp8Layout.Read(layer, settings.HasInputScale);

@@ -104,9 +104,10 @@ internal static class ModelLoader
         var clock = Stopwatch.StartNew();
         using var ahead = new ReadAhead(source, progress, group?.Rank ?? 0, group?.Size ?? 1);
         var rounding = WeightRounding.Of(options.Quantization, config.Quantization);
+        var quantization = options.RoundsInputs ? config.Quantization : config.Quantization?.WithFloatInputs();
         var weights = new WeightLoader(source, backend, ahead)
         {
-            Quantization = config.Quantization,
+            Quantization = quantization,
             Rounding = rounding,
             Ranks = shard.Size,
         };
@@ -128,7 +129,7 @@ internal static class ModelLoader
         {
             Source = loaded,
             TableBytes = weights.TableBytes,
-            WeightFormat = rounding?.Description ?? config.Quantization?.Description ?? "not quantized",
+            WeightFormat = rounding?.Description ?? quantization?.Description ?? "not quantized",
         };
     }
 

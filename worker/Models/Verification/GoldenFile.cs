@@ -81,7 +81,7 @@ internal sealed class GoldenFile
     }
 
     /// <summary>Options for a runner that takes this file's prompts: room for all of them at once, and no more cache than they
-    /// fill.</summary>
+    /// fill. Inputs of layers are not rounded: the reference has dequantized weights and floats.</summary>
     public ModelRunnerOptions RunnerOptions()
     {
         const int MostRows = 1024;
@@ -95,6 +95,7 @@ internal sealed class GoldenFile
             MaxModelLength = length,
             BlockSize = BlockSize,
             SampleOnDevice = false,
+            RoundsInputs = false,
         };
     }
 

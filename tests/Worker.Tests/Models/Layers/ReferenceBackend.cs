@@ -44,7 +44,8 @@ internal sealed partial class ReferenceBackend(Communicator? group = null) : Bac
         parts[0].InFeatures,
         parts.Sum(part => part.OutFeatures),
         [.. parts.SelectMany(QuantizedMatrices.Dequantize)],
-        biases is null ? null : [.. biases.SelectMany(Decode)]);
+        biases is null ? null : [.. biases.SelectMany(Decode)],
+        parts[0].Inputs);
 
     public override EmbeddingTable LoadEmbedding(HostTensor source) =>
         new Embedding32(source.Name, source.Rows, source.RowLength, Decode(source));
@@ -127,12 +128,21 @@ internal sealed partial class ReferenceBackend(Communicator? group = null) : Bac
         var (values, bias) = ((Linear32)weight).Parameters;
         for (var t = 0; t < x.Rows; t++)
         {
-            var row = RoundsInputs ? Array.ConvertAll(Row(x, t).ToArray(), BFloat16.Round) : Row(x, t);
+            var row = RoundsInputs ? Array.ConvertAll(Row(x, t).ToArray(), BFloat16.Round)
+                : ((Linear32)weight).Inputs is { } rounding ? Bytes(Row(x, t).ToArray(), rounding)
+                : Row(x, t);
             for (var n = 0; n < weight.OutFeatures; n++)
             {
                 Row(output, t)[n] = (float)(Dot(row, values.AsSpan(n * weight.InFeatures, weight.InFeatures)) + (bias?[n] ?? 0));
             }
         }
+    }
+
+    /// <summary>What inputs are after they were signed bytes.</summary>
+    private static float[] Bytes(float[] row, IntegerInputs rounding)
+    {
+        var scale = rounding.Scale ?? row.Max(Math.Abs) / 127;
+        return scale == 0 ? row : [.. row.Select(x => (float)(Math.Clamp(Math.Round((double)x / scale), -128, 127) * scale))];
     }
 
     public override void RopeAndCache(
@@ -372,12 +382,15 @@ internal sealed partial class ReferenceBackend(Communicator? group = null) : Bac
         public T[] Values { get; } = new T[length];
     }
 
-    private sealed class Linear32(string name, int inFeatures, int outFeatures, float[] values, float[]? bias)
+    private sealed class Linear32(
+        string name, int inFeatures, int outFeatures, float[] values, float[]? bias, IntegerInputs? inputs = null)
         : LinearWeight(name, inFeatures, outFeatures)
     {
         public override long ResidentBytes => 4L * (values.Length + (bias?.Length ?? 0));
 
         public (float[] Values, float[]? Bias) Parameters => (values, bias);
+
+        public IntegerInputs? Inputs => inputs;
     }
 
     private sealed class Embedding32(string name, int rows, int columns, float[] values) : EmbeddingTable(name, rows, columns)

@@ -135,6 +135,40 @@ public sealed class QuantizedGoldenTests
         Assert.True(logits[0].Zip(logits[1], (a, b) => Math.Abs(a - b)).Average() < 5e-3);
     }
 
+    [Fact]
+    public void Rounded_inputs_give_the_logits_of_the_scalar_twin_and_stay_near_those_of_floats()
+    {
+        var golden = GoldenFile.Open(QuantizedCheckpoints.Golden("ct-w8a8"));
+        var options = golden.RunnerOptions() with { RoundsInputs = true };
+        float[][] logits = [.. new[] { "cpu", "reference" }.Select(backend =>
+        {
+            using var model = ModelLoader.Load(QuantizedCheckpoints.Folder("ct-w8a8"), Create(backend), options);
+            Assert.Contains("inputs rounded to 8 bits", model.WeightFormat, StringComparison.Ordinal);
+            var sequence = new PackedSequences(model.Runner, 1, golden.PromptLength);
+            sequence.Add(0, golden.Prompt(0));
+            return sequence.Run().ToArray();
+        })];
+
+        // An input that lies on two sides of a boundary by a rounding error moves by a whole step.
+        var differences = logits[0].Zip(logits[1], (a, b) => Math.Abs(a - b)).ToArray();
+        Assert.True(differences.Max() < 0.1, $"{differences.Max()}");
+        Assert.True(differences.Average() < 5e-3, $"{differences.Average()}");
+
+        var vocabulary = logits[0].Length / golden.PromptLength;
+        var fromFloats = logits[0].Select((value, i) => Math.Abs(value - golden.Logits(0, i / vocabulary)[i % vocabulary])).ToArray();
+        Assert.InRange(fromFloats.Average(), 1e-3, 0.1);
+    }
+
+    [Theory, InlineData(1), InlineData(7)]
+    public void Rounded_inputs_give_the_same_bits_in_chunks(int chunkSize)
+    {
+        var golden = GoldenFile.Open(QuantizedCheckpoints.Golden("ct-w8a8"));
+        var options = golden.RunnerOptions() with { RoundsInputs = true };
+        using var model = ModelLoader.Load(QuantizedCheckpoints.Folder("ct-w8a8"), Create("cpu"), options);
+
+        ChunkedPrefill.AssertSameBits(model.Runner, golden, chunkSize);
+    }
+
     [Theory, MemberData(nameof(Residence))]
     public void Weights_stay_packed_in_memory(string name, long bytes)
     {

@@ -23,6 +23,9 @@ namespace Cluster.Worker.Compute.Cpu.Quantized;
 /// </remarks>
 internal sealed unsafe class QuantizedPanels
 {
+    /// <summary>Most inputs whose integer products, each at most 2^15, sum to 32 bits.</summary>
+    private const int MostIntegerInputs = (1 << 16) - 1;
+
     private readonly NativeMemoryBlock _panels;
     private readonly NativeMemoryBlock _bias;
     private readonly NativeMemoryBlock _groups;
@@ -39,6 +42,7 @@ internal sealed unsafe class QuantizedPanels
         OutFeatures = parts.Sum(part => part.OutFeatures);
         Bits = parts[0].Bits;
         TableDType = parts[0].TableDType;
+        Inputs = RoundsInputsOf(parts[0]) ? parts[0].Inputs : null;
         var words = Kind == QuantizedKind.Superblock ? SuperblockPacker.WordsOf(InFeatures, Bits) : ((long)InFeatures * Bits + 31) / 32;
         var groups = parts[0].Groups;
         TableBytes = Kind switch
@@ -73,6 +77,9 @@ internal sealed unsafe class QuantizedPanels
 
     public DType TableDType { get; }
 
+    /// <summary>How inputs are rounded; null where they are multiplied as floats.</summary>
+    public IntegerInputs? Inputs { get; }
+
     public long TableBytes { get; }
 
     public long PanelBytes { get; }
@@ -89,6 +96,9 @@ internal sealed unsafe class QuantizedPanels
     public PanelGroups Groups { get; private set; }
 
     public long ResidentBytes => _panels.Bytes + _bias.Bytes + _groups.Bytes;
+
+    /// <summary>Whether inputs are rounded: where the checkpoint asks for it and sums cannot overflow.</summary>
+    public static bool RoundsInputsOf(QuantizedMatrix part) => part.Inputs is not null && part.InFeatures <= MostIntegerInputs;
 
     /// <summary>The outputs of a panel, part by part: the first of the part, how many, and the lane of the first.</summary>
     public IEnumerable<(QuantizedMatrix Part, int Output, int Count, int Lane)> OutputsOf(

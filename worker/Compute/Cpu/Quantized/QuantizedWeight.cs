@@ -10,7 +10,8 @@ internal sealed class QuantizedWeight(string name, int inFeatures, int outFeatur
     public ImmutableArray<QuantizedPanels> Sections { get; } = sections;
 
     /// <summary>Kind and bits, as a tuner tells types apart.</summary>
-    public string TypeName { get; } = $"{sections[0].Kind}{sections[0].Bits}";
+    public string TypeName { get; } =
+        $"{(sections[0].Inputs is null ? sections[0].Kind.ToString() : "Integer")}{sections[0].Bits}";
 
     public override long ResidentBytes { get; } = sections.Sum(section => section.ResidentBytes);
 }

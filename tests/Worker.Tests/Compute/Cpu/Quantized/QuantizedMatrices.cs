@@ -92,6 +92,15 @@ internal static class QuantizedMatrices
             [.. Enumerable.Range(0, groups * outFeatures).Select(_ => random.Next((1 << bits) + 1))]);
     }
 
+    /// <summary>Integers of 8 bits with a scale and a zero for each output, and inputs that are rounded as well.</summary>
+    public static GroupedMatrix Integers(Random random, DType dtype, int outFeatures, int inFeatures, IntegerInputs inputs) =>
+        new Grouped(
+            8, dtype, Codes(random, 256, outFeatures * inFeatures), outFeatures, inFeatures, [.. new int[inFeatures]],
+            Rounded(random, dtype, outFeatures, 1f / 256), [.. Enumerable.Range(0, outFeatures).Select(_ => random.Next(257))])
+        {
+            Inputs = inputs,
+        };
+
     private static HostTensor E4M3(Random random, int outFeatures, int inFeatures)
     {
         var codes = new byte[outFeatures * inFeatures];

@@ -1,0 +1,33 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace Cluster.Worker.Compute.Cpu.Simd;
+
+/// <content>Products of integers.</content>
+internal readonly unsafe partial struct Simd512
+{
+    /// <summary>Those of .NET have 256 bits.</summary>
+    public static bool HasQuads => false;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> EvenBytes(Vector512<float> words) => (words.AsUInt32() & Vector512.Create(0x00FF_00FFu)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> OddBytes(Vector512<float> words) => (words.AsUInt16() >>> 8).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> AddPairs(Vector512<float> words, int x, Vector512<float> sums) =>
+        Avx512BW.IsSupported
+            ? (sums.AsInt32() + Avx512BW.MultiplyAddAdjacent(words.AsInt16(), Vector512.Create(x).AsInt16())).AsSingle()
+            : Vector512.Create(
+                Simd256.AddPairs(words.GetLower(), x, sums.GetLower()), Simd256.AddPairs(words.GetUpper(), x, sums.GetUpper()));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> AddQuads(Vector512<float> words, int x, Vector512<float> sums) => Vector512.Create(
+        Simd256.AddQuads(words.GetLower(), x, sums.GetLower()), Simd256.AddQuads(words.GetUpper(), x, sums.GetUpper()));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> WithoutZeros(Vector512<float> sums, Vector512<float> zeros, int total) =>
+        Vector512.ConvertToSingle(sums.AsInt32() - (Vector512.ConvertToInt32Native(zeros) * Vector512.Create(total)));
+}

@@ -1,0 +1,29 @@
+using Bits = System.BitConverter;
+
+namespace Cluster.Worker.Compute.Cpu.Simd;
+
+/// <content>Products of integers.</content>
+internal readonly unsafe partial struct SimdScalar
+{
+    public static bool HasQuads => false;
+
+    public static float EvenBytes(float words) => Bits.UInt32BitsToSingle(Bits.SingleToUInt32Bits(words) & 0x00FF_00FF);
+
+    public static float OddBytes(float words) => Bits.UInt32BitsToSingle((Bits.SingleToUInt32Bits(words) >> 8) & 0x00FF_00FF);
+
+    public static float AddPairs(float words, int x, float sums)
+    {
+        var word = Bits.SingleToInt32Bits(words);
+        return Bits.Int32BitsToSingle(Bits.SingleToInt32Bits(sums) + ((short)word * (short)x) + ((word >> 16) * (x >> 16)));
+    }
+
+    public static float AddQuads(float words, int x, float sums)
+    {
+        var word = Bits.SingleToUInt32Bits(words);
+        return Bits.Int32BitsToSingle(
+            Bits.SingleToInt32Bits(sums) + ((byte)word * (sbyte)x) + ((byte)(word >> 8) * (sbyte)(x >> 8))
+            + ((byte)(word >> 16) * (sbyte)(x >> 16)) + ((byte)(word >> 24) * (sbyte)(x >> 24)));
+    }
+
+    public static float WithoutZeros(float sums, float zeros, int total) => Bits.SingleToInt32Bits(sums) - ((int)zeros * total);
+}
