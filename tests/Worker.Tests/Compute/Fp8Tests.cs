@@ -1,6 +1,7 @@
 using System.Runtime.Intrinsics;
 using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Cpu.Simd;
+using Cluster.Worker.Compute.Quantized;
 
 namespace Cluster.Worker.Tests.Compute;
 
@@ -124,8 +125,18 @@ public class Fp8Tests
             for (var place = 0; place < 4; place++)
             {
                 Fill(words, lanes, lane => (byte)(first + lane), place);
-                TSimd.Store(TSimd.E4M3(words, 8 * place), result);
-                AssertLanes(result, lanes, lane => Fp8Oracle.E4M3.Value((byte)(first + lane)));
+                var word = TSimd.Load((float*)words);
+                TSimd.Store(TSimd.SmallE4M3(word, 24 - 8 * place), result);
+                AssertLanes(result, lanes, lane => ((first + lane) & 0x7F) == 0x7F
+                    ? result[lane] : MathF.ScaleB(Fp8Oracle.E4M3.Value((byte)(first + lane)), -120));
+                TSimd.Store(TSimd.TopBytes(word, 24 - 8 * place), result);
+                AssertLanes(result, lanes, lane => (sbyte)(first + lane) * 16777216f);
+                TSimd.Store(TSimd.MaskedCodes(word, 15u << (8 * place)), result);
+                AssertLanes(result, lanes, lane => ((first + lane) & 15) * MathF.ScaleB(1, 8 * place));
+                TSimd.Store(TSimd.TopBytes(TSimd.TwiceE2M1(word, 0), 24 - 8 * place), result);
+                AssertLanes(result, lanes, lane => 2 * 16777216f * E2M1.Values[(first + lane) & 15] + 0);
+                TSimd.Store(TSimd.TopBytes(TSimd.TwiceE2M1(word, 4), 24 - 8 * place), result);
+                AssertLanes(result, lanes, lane => 2 * 16777216f * E2M1.Values[(first + lane) >> 4] + 0);
                 TSimd.Store(TSimd.Codes(words, 8 * place, 255), result);
                 AssertLanes(result, lanes, lane => first + lane);
                 TSimd.Store(TSimd.Codes(words, 8 * place + 4, 15), result);

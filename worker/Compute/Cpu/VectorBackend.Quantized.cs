@@ -16,11 +16,19 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>
         float* filled = null;
         foreach (var section in weight.Sections)
         {
-            if (section.Inputs is not null)
+            if (section.Inputs is not null || section.Segments is not null)
             {
                 // Their inputs take the same memory.
                 filled = null;
-                MultiplyIntegers(inputs, x.Rows, weight, section, results);
+                if (section.Inputs is not null)
+                {
+                    MultiplyIntegers(inputs, x.Rows, weight, section, results);
+                }
+                else
+                {
+                    MultiplySegments(inputs, x.Rows, weight, section, results);
+                }
+
                 continue;
             }
 
@@ -54,26 +62,8 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>
     {
         switch (panels.Kind, panels.TableDType)
         {
-            case (QuantizedKind.Fp8, _):
-                Multiply<Fp8Codes>(product, panels);
-                break;
-            case (QuantizedKind.BlockFp8, _):
-                Multiply<BlockFp8Codes>(product, panels);
-                break;
-            case (QuantizedKind.Mxfp4, _):
-                Multiply<Mxfp4Codes>(product, panels);
-                break;
             case (QuantizedKind.Superblock, _):
                 MultiplySuperblocks(product, panels);
-                break;
-            case (QuantizedKind.Grouped, DType.F16):
-                MultiplyGrouped<F16Panel>(product, panels);
-                break;
-            case (QuantizedKind.Grouped, DType.BF16):
-                MultiplyGrouped<Bf16Panel>(product, panels);
-                break;
-            case (QuantizedKind.Grouped, _):
-                MultiplyGrouped<F32Panel>(product, panels);
                 break;
             case (_, DType.F16):
                 Multiply<LookupCodes<F16Panel>>(product, panels);
@@ -87,26 +77,10 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>
         }
     }
 
-    private void MultiplyGrouped<TTable>(in GemmJob<V, TSimd, F32Panel> product, QuantizedPanels panels)
-        where TTable : IPanelFormat
-    {
-        if (panels.Bits == 4)
-        {
-            Multiply<GroupedCodes<FourBits, TTable>>(product, panels);
-        }
-        else
-        {
-            Multiply<GroupedCodes<EightBits, TTable>>(product, panels);
-        }
-    }
-
     private void MultiplySuperblocks(in GemmJob<V, TSimd, F32Panel> product, QuantizedPanels panels)
     {
         switch (panels.Bits)
         {
-            case 4:
-                Multiply<SuperblockCodes<FourBits>>(product, panels);
-                break;
             case 5:
                 Multiply<SuperblockCodes<FiveBits>>(product, panels);
                 break;

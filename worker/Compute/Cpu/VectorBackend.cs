@@ -20,6 +20,7 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>(CpuOptions options)
     private const int BytesPerTask = 64 * 1024;
 
     private readonly ScratchMemory _inputTiles = new();
+    private readonly ScratchMemory _segmentInputs = new();
     private readonly ScratchMemory _resultTiles = new();
     private readonly ScratchMemory _attention = new();
     private readonly ScratchMemory _embeddings = new();
@@ -184,6 +185,7 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>(CpuOptions options)
     public override void Dispose()
     {
         _inputTiles.Dispose();
+        _segmentInputs.Dispose();
         _resultTiles.Dispose();
         _attention.Dispose();
         _embeddings.Dispose();

@@ -91,8 +91,8 @@ internal sealed record CompressedTensorsGroup(
         return Integers.Read(layer, RoundsInputs ? new IntegerInputs(HasInputScale ? scale : null) : null);
     }
 
-    /// <summary>Whether inputs are rounded in a way that depends on nothing but a row: to 8 bits without a zero, by the row's own scale or a
-    /// calibrated one. Others are left as floats.</summary>
+    /// <summary>Whether inputs are rounded in a way that depends on nothing but a row: to 8 bits without a zero, by the row's own scale or
+    /// a calibrated one. Others are left as floats.</summary>
     private static bool CanRound(ConfigObject inputs)
     {
         var isDynamic = inputs.Boolean("dynamic", false);

@@ -81,7 +81,7 @@ internal sealed class WeightRounding
             throw new ArithmeticException($"{name}: weight {k} of output {row} is {values[k]}, which no code stands for");
         }
 
-        // Rounded up, so that no code exceeds the largest. A table of 16 bits makes decoding faster, see GroupedCodes.
+        // Rounded up, so that no code exceeds the largest. A table of 16 bits is half as large.
         return _isInt8 ? UpToBF16(largest / MostInt8) : largest / Fp8.MaxE4M3;
     }
 

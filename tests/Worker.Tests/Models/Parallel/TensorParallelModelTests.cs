@@ -39,10 +39,13 @@ public sealed class TensorParallelModelTests
             "squeezellm" => 5 * 2 * 128 * 16 * sizeof(short),
             _ => 0,
         };
+
+        // What is left of an act-order group on a rank is filled up to whole words: up to seven codes of each output, and their places.
+        var filled = name == "gptq-act-order" ? 5 * (4 + 12) * 7 * (128 / 2 + sizeof(int)) : 0;
         Assert.All(model.Ranks, rank =>
         {
             Assert.InRange(rank.ReplicatedWeightBytes, norms, norms + heads + tables);
-            Assert.InRange(rank.ResidentWeightBytes, total / size, (1.05 * total / size) + rank.ReplicatedWeightBytes);
+            Assert.InRange(rank.ResidentWeightBytes, total / size, (1.05 * total / size) + rank.ReplicatedWeightBytes + filled);
             Assert.Equal(1, rank.Capacity.Cache.KvHeads);
         });
     }

@@ -30,7 +30,7 @@ public sealed class QuantizationSchemeTests
         { "ct-w4a16", "compressed-tensors", "compressed-tensors, 4 bits, groups of 32" },
         { "ct-w4a16-asym", "compressed-tensors", "compressed-tensors, 4 bits, groups of 32, with zeros" },
         { "ct-w8a16", "compressed-tensors", "compressed-tensors, 8 bits, a scale per output" },
-        { "ct-w8a8", "compressed-tensors", "compressed-tensors, 8 bits, a scale per output" },
+        { "ct-w8a8", "compressed-tensors", "compressed-tensors, 8 bits, a scale per output, inputs rounded to 8 bits" },
         { "fp8-block", "fp8", "fp8 E4M3 weights in blocks of 128×128" },
         { "fp8-compressed-tensors", "compressed-tensors", "compressed-tensors, fp8 E4M3 weights" },
         { "fp8-dynamic", "fp8", "fp8 E4M3 weights" },

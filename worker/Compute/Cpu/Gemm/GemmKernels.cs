@@ -20,10 +20,9 @@ internal static unsafe class GemmKernels<V, TSimd, TFormat>
     where TSimd : ISimd<V>
     where TFormat : IPanelFormat
 {
-    /// <summary>How far ahead weights that are streamed are asked for: hardware prefetchers stop at every page, a panel goes on.</summary>
-    public const int PrefetchBytes = 4096;
-
-    private const int LineBytes = 64;
+    /// <summary>How far ahead weights that are streamed are asked for: hardware prefetchers stop at every page, a panel goes on. Of two
+    /// panels the first is followed by the one after the second.</summary>
+    public const int PrefetchBytes = 8192;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Rows1(
@@ -33,10 +32,13 @@ internal static unsafe class GemmKernels<V, TSimd, TFormat>
         var pairBytes = 2 * lanes * TFormat.PairBytes;
         V a0 = TSimd.Load(start), b0 = TSimd.Load(start + lanes);
         V c0 = TSimd.Load(nextStart), d0 = TSimd.Load(nextStart + lanes);
+        var ahead = (long)PrefetchBytes;
+        var (turn, skip) = (Math.Max(0, pairs - PrefetchBytes / pairBytes), nextW - w);
         for (var pair = 0; pair < pairs; pair++)
         {
-            ReadOnce(w + PrefetchBytes, pairBytes);
-            ReadOnce(nextW + PrefetchBytes, pairBytes);
+            ahead += pair == turn ? skip : 0;
+            ReadOnce(w + ahead, pairBytes);
+            ReadOnce(nextW + ahead, pairBytes);
             var x0 = TSimd.Create(x[0]);
             var v = TFormat.Even<V, TSimd>(w, 0);
             a0 = TSimd.MultiplyAdd(x0, v, a0);
@@ -78,10 +80,13 @@ internal static unsafe class GemmKernels<V, TSimd, TFormat>
         V c0 = TSimd.Load(nextStart), d0 = TSimd.Load(nextStart + lanes);
         V a1 = TSimd.Load(start + startStride), b1 = TSimd.Load(start + startStride + lanes);
         V c1 = TSimd.Load(nextStart + startStride), d1 = TSimd.Load(nextStart + startStride + lanes);
+        var ahead = (long)PrefetchBytes;
+        var (turn, skip) = (Math.Max(0, pairs - PrefetchBytes / pairBytes), nextW - w);
         for (var pair = 0; pair < pairs; pair++)
         {
-            ReadOnce(w + PrefetchBytes, pairBytes);
-            ReadOnce(nextW + PrefetchBytes, pairBytes);
+            ahead += pair == turn ? skip : 0;
+            ReadOnce(w + ahead, pairBytes);
+            ReadOnce(nextW + ahead, pairBytes);
             var x0 = TSimd.Create(x[0]);
             var x1 = TSimd.Create(x[1]);
             var v = TFormat.Even<V, TSimd>(w, 0);
@@ -495,17 +500,7 @@ internal static unsafe class GemmKernels<V, TSimd, TFormat>
             return;
         }
 
-        Prefetch.Read(pair);
-        if (pairBytes > LineBytes)
-        {
-            Prefetch.Read(pair + LineBytes);
-        }
-
-        if (pairBytes > 2 * LineBytes)
-        {
-            Prefetch.Read(pair + 2 * LineBytes);
-            Prefetch.Read(pair + 3 * LineBytes);
-        }
+        Prefetch.Read(pair, pairBytes);
     }
 
     /// <summary><see cref="Read"/> of weights that only this kernel reads.</summary>
@@ -517,16 +512,6 @@ internal static unsafe class GemmKernels<V, TSimd, TFormat>
             return;
         }
 
-        Prefetch.ReadOnce(pair);
-        if (pairBytes > LineBytes)
-        {
-            Prefetch.ReadOnce(pair + LineBytes);
-        }
-
-        if (pairBytes > 2 * LineBytes)
-        {
-            Prefetch.ReadOnce(pair + 2 * LineBytes);
-            Prefetch.ReadOnce(pair + 3 * LineBytes);
-        }
+        Prefetch.ReadOnce(pair, pairBytes);
     }
 }

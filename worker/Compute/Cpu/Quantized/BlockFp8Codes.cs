@@ -6,12 +6,23 @@ namespace Cluster.Worker.Compute.Cpu.Quantized;
 
 /// <summary><see cref="BlockFp8Matrix"/>; the table has for each output where among the floats behind it the scales of its block are, one
 /// for each group.</summary>
-internal readonly unsafe struct BlockFp8Codes : IPanelCodes
+internal readonly unsafe struct BlockFp8Codes : ISegmentCodes
 {
     private const int MostLanes = 16;
 
+    public static int PerWord => SmallE4M3.PerWord;
+
+    public static bool HasOffsets => false;
+
+    public static float Factor(int place) => SmallE4M3.Factor;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Weights<V, TSimd>(V half, int place)
+        where V : unmanaged
+        where TSimd : ISimd<V> => SmallE4M3.Weights<V, TSimd>(half, place);
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Decode<V, TSimd>(byte* table, uint* codes, PanelGroups groups, int firstK, int count, float* target)
+    public static void ReadGroup<V, TSimd>(byte* table, int group, out V scale, out V nextScale, out V offset, out V nextOffset)
         where V : unmanaged
         where TSimd : ISimd<V>
     {
@@ -19,18 +30,12 @@ internal readonly unsafe struct BlockFp8Codes : IPanelCodes
         var places = (uint*)table;
         var scales = (float*)table + width;
         var ofGroup = stackalloc float[2 * MostLanes];
-        var end = firstK + count;
-        for (var k = firstK; k < end;)
+        for (var lane = 0; lane < width; lane++)
         {
-            for (var lane = 0; lane < width; lane++)
-            {
-                ofGroup[lane] = scales[places[lane] + groups.Of(k)];
-            }
-
-            var length = Math.Min(end, groups.EndOf(k)) - k;
-            Fp8Codes.DecodeRun<V, TSimd>(codes, TSimd.Load(ofGroup), TSimd.Load(ofGroup + TSimd.Lanes), k, length, target);
-            k += length;
-            target += (long)length * width;
+            ofGroup[lane] = scales[places[lane] + group] * SmallE4M3.Missing;
         }
+
+        (scale, nextScale) = (TSimd.Load(ofGroup), TSimd.Load(ofGroup + TSimd.Lanes));
+        offset = nextOffset = TSimd.Create(0);
     }
 }

@@ -3,8 +3,8 @@ using Cluster.Worker.Compute.Cpu.Simd;
 
 namespace Cluster.Worker.Compute.Cpu.Quantized;
 
-/// <summary>How bytes of weights are multiplied by rounded inputs, four k at a time. Integers are exact: all ways give the same sums. Called
-/// by <see cref="IntegerKernels{V, TSimd, TDots}"/>, which is compiled once for each.</summary>
+/// <summary>How bytes of weights are multiplied by rounded inputs, four k at a time. Integers are exact: all ways give the same sums.
+/// Called by <see cref="IntegerKernels{V, TSimd, TDots}"/>, which is compiled once for each.</summary>
 internal unsafe interface IByteDots
 {
     /// <summary>Words that the inputs of a row take for four k, one for each multiplication: 1 or 2.</summary>

@@ -12,13 +12,13 @@ internal static unsafe partial class IntegerKernels<V, TSimd, TDots>
     {
         var lanes = TSimd.Lanes;
         V a = TSimd.Create(0), b = a, c = a, d = a;
+        var ahead = (long)PrefetchWords;
+        var (turn, skip) = (Math.Max(0, quads - PrefetchWords / (2 * lanes)), nextW - w);
         for (var quad = 0; quad < quads; quad++)
         {
-            for (var line = 0; line < 2 * lanes; line += LineWords)
-            {
-                Prefetch.ReadOnce(w + PrefetchWords + line);
-                Prefetch.ReadOnce(nextW + PrefetchWords + line);
-            }
+            ahead += quad == turn ? skip : 0;
+            Prefetch.ReadOnce((byte*)(w + ahead), 2 * sizeof(uint) * lanes);
+            Prefetch.ReadOnce((byte*)(nextW + ahead), 2 * sizeof(uint) * lanes);
 
             V w0 = TSimd.Load((float*)w), w1 = TSimd.Load((float*)w + lanes);
             V w2 = TSimd.Load((float*)nextW), w3 = TSimd.Load((float*)nextW + lanes);
@@ -54,7 +54,7 @@ internal static unsafe partial class IntegerKernels<V, TSimd, TDots>
         V a1 = Start(continues, tile + width), b1 = Start(continues, tile + width + lanes);
         for (var quad = 0; quad < quads; quad++)
         {
-            Ask(ahead);
+            Prefetch.Read((byte*)ahead, sizeof(uint) * width);
             V w0 = TSimd.Load((float*)w), w1 = TSimd.Load((float*)w + lanes);
             V u = TDots.First<V, TSimd>(w0), v = TDots.First<V, TSimd>(w1);
             a0 = TDots.Add<V, TSimd>(u, x[0], a0);
@@ -93,7 +93,7 @@ internal static unsafe partial class IntegerKernels<V, TSimd, TDots>
         V a3 = Start(continues, tile + 3 * width), b3 = Start(continues, tile + 3 * width + lanes);
         for (var quad = 0; quad < quads; quad++)
         {
-            Ask(ahead);
+            Prefetch.Read((byte*)ahead, sizeof(uint) * width);
             V w0 = TSimd.Load((float*)w), w1 = TSimd.Load((float*)w + lanes);
             V u = TDots.First<V, TSimd>(w0), v = TDots.First<V, TSimd>(w1);
             a0 = TDots.Add<V, TSimd>(u, x[0], a0);

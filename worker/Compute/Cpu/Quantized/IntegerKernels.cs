@@ -3,8 +3,8 @@ using Cluster.Worker.Compute.Cpu.Simd;
 
 namespace Cluster.Worker.Compute.Cpu.Quantized;
 
-/// <summary>The innermost loops of <see cref="IntegerGemmJob{V, TSimd, TDots, TTable}"/>: a few rows of rounded inputs times one or two panels of
-/// bytes, sums in registers.</summary>
+/// <summary>The innermost loops of <see cref="IntegerGemmJob{V, TSimd, TDots, TTable}"/>: a few rows of rounded inputs times one or two
+/// panels of bytes, sums in registers.</summary>
 /// <remarks>Arguments: <c>x</c> is a tile of inputs <c>[quad][step][rows]</c>, a quad being four k (see <see cref="IByteDots"/>); <c>w</c>
 /// the words of a panel at the same k; <c>continues</c> whether sums go on from those in <c>tile</c>, <c>[rows][panel width]</c>, which
 /// receives them; <c>ahead</c> where the weights are that are needed after these.</remarks>
@@ -13,10 +13,9 @@ internal static unsafe partial class IntegerKernels<V, TSimd, TDots>
     where TSimd : ISimd<V>
     where TDots : IByteDots
 {
-    /// <summary>How far ahead weights that are streamed are asked for.</summary>
+    /// <summary>How far ahead weights that are streamed are asked for. Of two panels the first is followed by the one after the
+    /// second.</summary>
     public const int PrefetchWords = 1024;
-
-    private const int LineWords = 16;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Rows6(int* x, uint* w, uint* ahead, int quads, bool continues, float* tile)
@@ -31,7 +30,7 @@ internal static unsafe partial class IntegerKernels<V, TSimd, TDots>
         V a5 = Start(continues, tile + 5 * width), b5 = Start(continues, tile + 5 * width + lanes);
         for (var quad = 0; quad < quads; quad++)
         {
-            Ask(ahead);
+            Prefetch.Read((byte*)ahead, sizeof(uint) * width);
             V w0 = TSimd.Load((float*)w), w1 = TSimd.Load((float*)w + lanes);
             V u = TDots.First<V, TSimd>(w0), v = TDots.First<V, TSimd>(w1);
             a0 = TDots.Add<V, TSimd>(u, x[0], a0);
@@ -98,7 +97,7 @@ internal static unsafe partial class IntegerKernels<V, TSimd, TDots>
         V a7 = Start(continues, tile + 7 * width), b7 = Start(continues, tile + 7 * width + lanes);
         for (var quad = 0; quad < quads; quad++)
         {
-            Ask(ahead);
+            Prefetch.Read((byte*)ahead, sizeof(uint) * width);
             V w0 = TSimd.Load((float*)w), w1 = TSimd.Load((float*)w + lanes);
             V u = TDots.First<V, TSimd>(w0), v = TDots.First<V, TSimd>(w1);
             a0 = TDots.Add<V, TSimd>(u, x[0], a0);
@@ -181,7 +180,7 @@ internal static unsafe partial class IntegerKernels<V, TSimd, TDots>
         V a11 = Start(continues, tile + 11 * width), b11 = Start(continues, tile + 11 * width + lanes);
         for (var quad = 0; quad < quads; quad++)
         {
-            Ask(ahead);
+            Prefetch.Read((byte*)ahead, sizeof(uint) * width);
             V w0 = TSimd.Load((float*)w), w1 = TSimd.Load((float*)w + lanes);
             V u = TDots.First<V, TSimd>(w0), v = TDots.First<V, TSimd>(w1);
             a0 = TDots.Add<V, TSimd>(u, x[0], a0);
@@ -271,14 +270,4 @@ internal static unsafe partial class IntegerKernels<V, TSimd, TDots>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V Start(bool continues, float* tile) => continues ? TSimd.Load(tile) : TSimd.Create(0);
-
-    /// <summary>Asks for the words of a quad.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Ask(uint* words)
-    {
-        for (var line = 0; line < 2 * TSimd.Lanes; line += LineWords)
-        {
-            Prefetch.Read(words + line);
-        }
-    }
 }

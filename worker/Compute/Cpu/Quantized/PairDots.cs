@@ -4,8 +4,8 @@ using Cluster.Worker.Compute.Cpu.Simd;
 
 namespace Cluster.Worker.Compute.Cpu.Quantized;
 
-/// <summary>Even and odd bytes as numbers of 16 bits, which every processor with vectors multiplies and adds in pairs. Inputs k0 and k2 share
-/// a word, then k1 and k3.</summary>
+/// <summary>Even and odd bytes as numbers of 16 bits, which every processor with vectors multiplies and adds in pairs. Inputs k0 and k2
+/// share a word, then k1 and k3.</summary>
 internal readonly unsafe struct PairDots : IByteDots
 {
     public static int Steps => 2;

@@ -35,11 +35,7 @@ internal unsafe struct QuantizedGemmJob<V, TSimd, TCodes> : IParallelBody
         for (var panel = firstPanel; panel < endPanel; panel += Product.Cut.BatchPanels)
         {
             var end = Math.Min(panel + Product.Cut.BatchPanels, endPanel);
-            if (TCodes.MultipliesRow && Product.Tiles.Rows == 1)
-            {
-                MultiplyRow(panel, end, scratch);
-            }
-            else if (Product.Tiles.Count == 1 && Product.Tiles.KernelRows(0) <= 2)
+            if (Product.Tiles.Count == 1 && Product.Tiles.KernelRows(0) <= 2)
             {
                 Stream(panel, end, scratch);
             }
@@ -49,20 +45,6 @@ internal unsafe struct QuantizedGemmJob<V, TSimd, TCodes> : IParallelBody
             }
 
             Product.WriteOutput(firstTile, endTile, panel, end, scratch);
-        }
-    }
-
-    /// <summary>One row, panels in twos, without a copy of their weights in floats.</summary>
-    private readonly void MultiplyRow(int firstPanel, int endPanel, float* scratch)
-    {
-        for (var panel = firstPanel; panel < endPanel; panel += 2)
-        {
-            var next = Math.Min(panel + 1, endPanel - 1);
-            TCodes.MultiplyRow<V, TSimd>(
-                Panels + panel * PanelBytes, Panels + next * PanelBytes, TableBytes, Groups, 2 * Product.Pairs, Product.Inputs,
-                Product.Bias + panel * PanelWidth, Product.Bias + next * PanelWidth,
-                scratch + (panel - firstPanel) * GemmJob<V, TSimd, F32Panel>.PanelResults,
-                scratch + (next - firstPanel) * GemmJob<V, TSimd, F32Panel>.PanelResults);
         }
     }
 

@@ -20,18 +20,18 @@ internal static unsafe class QuantizedPacker
             if (part is SuperblockMatrix superblocks)
             {
                 SuperblockPacker.Pack(
-                    superblocks, output, count, (uint*)address + lane, (uint*)(address + target.TableBytes) + lane, target.PanelWidth);
+                    superblocks, output, count, (uint*)address + lane, (uint*)(address + target.TableBytes) + lane, target);
                 continue;
             }
 
             var codes = (uint*)(address + target.TableBytes) + lane;
-            if (part.BytesOf(output).IsEmpty)
+            if (part.BytesOf(output).IsEmpty || target.Segments is { Order.IsEmpty: false })
             {
-                PackCodes(part, output, count, codes, target.PanelWidth);
+                PackCodes(part, output, count, codes, target);
             }
             else
             {
-                PackBytes(part, output, count, codes, target.PanelWidth);
+                PackBytes(part, output, count, codes, target);
             }
 
             for (var i = 0; i < count; i++)
@@ -48,27 +48,38 @@ internal static unsafe class QuantizedPacker
         }
     }
 
-    private static void PackCodes(QuantizedMatrix part, int firstOutput, int count, uint* words, int panelWidth)
+    private static void PackCodes(QuantizedMatrix part, int firstOutput, int count, uint* words, QuantizedPanels target)
     {
+        var panelWidth = target.PanelWidth;
         Span<byte> codes = stackalloc byte[panelWidth];
         codes = codes[..count];
         var perWord = 32 / part.Bits;
-        for (var k = 0; k < part.InFeatures; k++)
+        var mask = SignMask(target);
+        for (var place = 0; place < (target.Segments?.Length ?? part.InFeatures); place++)
         {
-            part.ReadCodes(k, firstOutput, codes);
-            var row = words + (long)(k / perWord) * panelWidth;
+            var input = target.Segments?.InputAt(place, part.InFeatures) ?? place;
+            if (input < 0)
+            {
+                continue;
+            }
+
+            part.ReadCodes(input, firstOutput, codes);
+            var shift = target.Kind == QuantizedKind.Mxfp4 ? Mxfp4Codes.ShiftOf(place % perWord) : part.Bits * (place % perWord);
+            var row = words + (long)(place / perWord) * panelWidth;
             for (var i = 0; i < codes.Length; i++)
             {
-                row[i] |= (uint)codes[i] << (part.Bits * (k % perWord));
+                row[i] |= (uint)(codes[i] ^ mask) << shift;
             }
         }
     }
 
     /// <summary>Bytes of an output lie as its words want them.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void PackBytes(QuantizedMatrix part, int firstOutput, int count, uint* words, int panelWidth)
+    private static void PackBytes(QuantizedMatrix part, int firstOutput, int count, uint* words, QuantizedPanels target)
     {
-        var mask = part.ByteMask * 0x0101_0101u;
+        var panelWidth = target.PanelWidth;
+        var byteMask = part.ByteMask ^ SignMask(target);
+        var mask = (uint)byteMask * 0x0101_0101u;
         for (var i = 0; i < count; i++)
         {
             var bytes = part.BytesOf(firstOutput + i);
@@ -80,10 +91,14 @@ internal static unsafe class QuantizedPacker
 
             for (var k = whole * sizeof(uint); k < bytes.Length; k++)
             {
-                words[(long)whole * panelWidth + i] |= (uint)(bytes[k] ^ part.ByteMask) << (8 * (k % sizeof(uint)));
+                words[(long)whole * panelWidth + i] |= (uint)(bytes[k] ^ byteMask) << (8 * (k % sizeof(uint)));
             }
         }
     }
+
+    /// <summary>What makes a code a signed byte, where kernels want that.</summary>
+    private static int SignMask(QuantizedPanels target) =>
+        target is { Kind: QuantizedKind.Grouped, Bits: 8, Segments: not null } ? 0x80 : 0;
 
     private static void PackTable(QuantizedMatrix part, int output, byte* table, int lane, QuantizedPanels target)
     {

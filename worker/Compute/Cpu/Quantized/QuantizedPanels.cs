@@ -19,7 +19,9 @@ namespace Cluster.Worker.Compute.Cpu.Quantized;
 /// panel 1 │n4│n5│n6│n7│ …                  outputs beyond the end are zero
 /// </code>
 /// Two numbers joined by + share a 32-bit word where they are F16 or BF16, as the k of a pair do in <see cref="PackedWeight"/>. A place is
-/// where the scales of an output's block begin; a panel has room for as many blocks as the panel with most.
+/// where the scales of an output's block begin; a panel has room for as many blocks as the panel with most. Codes are in
+/// the order of <see cref="Segments"/> where there are any; grouped codes of 8 bits are then signed, and those of MXFP4 lie as
+/// <see cref="Mxfp4Codes"/> says.
 /// </remarks>
 internal sealed unsafe class QuantizedPanels
 {
@@ -43,7 +45,9 @@ internal sealed unsafe class QuantizedPanels
         Bits = parts[0].Bits;
         TableDType = parts[0].TableDType;
         Inputs = RoundsInputsOf(parts[0]) ? parts[0].Inputs : null;
-        var words = Kind == QuantizedKind.Superblock ? SuperblockPacker.WordsOf(InFeatures, Bits) : ((long)InFeatures * Bits + 31) / 32;
+        Segments = Inputs is null ? Segments.Of(parts[0]) : null;
+        var words = Segments is null && Kind == QuantizedKind.Superblock ? SuperblockPacker.WordsOf(InFeatures, Bits)
+            : ((long)(Segments?.Length ?? InFeatures) * Bits + 31) / 32;
         var groups = parts[0].Groups;
         TableBytes = Kind switch
         {
@@ -59,11 +63,15 @@ internal sealed unsafe class QuantizedPanels
         _panels = allocate(PanelCount * PanelBytes);
         _bias = allocate((long)PanelCount * panelWidth * sizeof(float));
         _bias.Clear();
-        _groups = allocate(groups > 0 ? 2L * Pairs * sizeof(int) : 0);
+        _groups = allocate(sizeof(int) * (Segments is { } segments ? 2L * segments.Ends.Length + segments.Order.Length
+            : groups > 0 ? 2L * Pairs : 0));
         WriteGroups(parts[0]);
     }
 
     public QuantizedKind Kind { get; }
+
+    /// <summary>How inputs are ordered where codes are scaled after they are summed; null where each becomes a weight first.</summary>
+    public Segments? Segments { get; }
 
     public int FirstOutput { get; }
 
@@ -92,8 +100,11 @@ internal sealed unsafe class QuantizedPanels
 
     public float* Bias => (float*)_bias.Address;
 
-    /// <summary>Of the inputs up to an even number of them; of no meaning unless the codes are grouped.</summary>
+    /// <summary>Of the inputs up to an even number of them; of no meaning unless the codes are grouped and have no segments.</summary>
     public PanelGroups Groups { get; private set; }
+
+    /// <summary><see cref="Segments"/> in memory; of no meaning without.</summary>
+    public PanelSegments PanelSegments { get; private set; }
 
     public long ResidentBytes => _panels.Bytes + _bias.Bytes + _groups.Bytes;
 
@@ -129,9 +140,18 @@ internal sealed unsafe class QuantizedPanels
 
     private void WriteGroups(QuantizedMatrix part)
     {
-        if (part.Groups > 0)
+        var target = (int*)_groups.Address;
+        if (Segments is { } segments)
         {
-            var target = (int*)_groups.Address;
+            var count = segments.Ends.Length;
+            segments.Ends.CopyTo(new Span<int>(target, count));
+            segments.Groups.CopyTo(new Span<int>(target + count, count));
+            segments.Order.CopyTo(new Span<int>(target + 2 * count, segments.Order.Length));
+            PanelSegments = new PanelSegments(
+                count, segments.Length, target, target + count, segments.Order.IsEmpty ? null : target + 2 * count);
+        }
+        else if (part.Groups > 0)
+        {
             part.GroupOf.CopyTo(new Span<int>(target, part.InFeatures));
             target[2 * Pairs - 1] = part.GroupOf[^1];
             var (size, first) = PanelGroups.Measure(part.GroupOf.AsSpan());

@@ -50,7 +50,7 @@ internal readonly unsafe struct SuperblockCodes<TBits> : IPanelCodes
 
     /// <summary>Scale and minimum of a group in the outputs that <paramref name="table"/> begins with.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void ReadHead<V, TSimd>(uint* table, int group, out V scale, out V minimum)
+    public static void ReadHead<V, TSimd>(uint* table, int group, out V scale, out V minimum)
         where V : unmanaged
         where TSimd : ISimd<V>
     {

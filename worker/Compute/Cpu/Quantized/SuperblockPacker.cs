@@ -3,7 +3,8 @@ using Cluster.Worker.Compute.Quantized;
 namespace Cluster.Worker.Compute.Cpu.Quantized;
 
 /// <summary>How <see cref="SuperblockMatrix"/> lies in <see cref="QuantizedPanels"/>; <see cref="SuperblockCodes{TBits}"/> decodes
-/// it.</summary>
+/// it, of 4 bits <see cref="NibbleSuperblockCodes"/>, whose words of codes follow each other in the order of
+/// <see cref="Segments"/>.</summary>
 /// <remarks>
 /// Panels of width 2; each cell is a word of an output. 32 inputs take as many words as a code has bits:
 /// <code>
@@ -25,8 +26,9 @@ internal static unsafe class SuperblockPacker
     /// <summary>Packs some outputs of one panel, whose words are zero.</summary>
     /// <param name="table">The first one's.</param>
     /// <param name="codes">The first one's.</param>
-    public static void Pack(SuperblockMatrix part, int firstOutput, int count, uint* table, uint* codes, int panelWidth)
+    public static void Pack(SuperblockMatrix part, int firstOutput, int count, uint* table, uint* codes, QuantizedPanels target)
     {
+        var panelWidth = target.PanelWidth;
         var headWords = SuperblockMatrix.HeadWords(part.Bits);
         Span<uint> head = stackalloc uint[SuperblockMatrix.MaxHeadWords];
         head = head[..headWords];
@@ -43,7 +45,22 @@ internal static unsafe class SuperblockPacker
             }
 
             part.ReadRow(firstOutput + i, row);
+            if (target.Segments is { } segments)
+            {
+                PackSegments(row, segments, codes + i, panelWidth);
+                continue;
+            }
+
             PackRow(row, part.Bits, codes + i, panelWidth);
+        }
+    }
+
+    private static void PackSegments(ReadOnlySpan<byte> row, Segments segments, uint* codes, int panelWidth)
+    {
+        for (var place = 0; place < segments.Length; place++)
+        {
+            var input = segments.InputAt(place, row.Length);
+            codes[(long)(place / Nibbles.PerWord) * panelWidth] |= input < 0 ? 0 : (uint)row[input] << (place % Nibbles.PerWord * 4);
         }
     }
 

@@ -6,15 +6,6 @@ internal unsafe partial interface ISimd<V>
     /// <summary>Lane i is the unsigned number of <paramref name="mask"/>'s width at bit <paramref name="shift"/> of word i.</summary>
     static abstract V Codes(uint* words, int shift, uint mask);
 
-    /// <summary>Lane i is the E4M3 at bit <paramref name="shift"/> of word i.</summary>
-    static abstract V E4M3(uint* words, int shift);
-
-    /// <summary>The four E4M3 of each word, none of them NaN, the lowest first.</summary>
-    static abstract void FiniteE4M3(uint* words, out V first, out V second, out V third, out V fourth);
-
-    /// <summary>Lane i is the E2M1 at bit <paramref name="shift"/> of word i.</summary>
-    static abstract V E2M1(uint* words, int shift);
-
     /// <summary>As many E8M0 as there are lanes, none of them NaN: 2^(byte − 127).</summary>
     static abstract V LoadE8M0(byte* source);
 

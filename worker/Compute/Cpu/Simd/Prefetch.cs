@@ -25,4 +25,41 @@ internal static unsafe class Prefetch
             Sse.PrefetchNonTemporal(address);
         }
     }
+
+    /// <summary><see cref="ReadOnce(void*)"/> of some bytes, which are a constant: without a loop.</summary>
+    /// <param name="bytes">Up to four lines of 64.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void ReadOnce(byte* address, int bytes)
+    {
+        const int LineBytes = 64;
+        ReadOnce(address);
+        if (bytes > LineBytes)
+        {
+            ReadOnce(address + LineBytes);
+        }
+
+        if (bytes > 2 * LineBytes)
+        {
+            ReadOnce(address + 2 * LineBytes);
+            ReadOnce(address + 3 * LineBytes);
+        }
+    }
+
+    /// <summary><see cref="Read(void*)"/> of some bytes, likewise.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Read(byte* address, int bytes)
+    {
+        const int LineBytes = 64;
+        Read(address);
+        if (bytes > LineBytes)
+        {
+            Read(address + LineBytes);
+        }
+
+        if (bytes > 2 * LineBytes)
+        {
+            Read(address + 2 * LineBytes);
+            Read(address + 3 * LineBytes);
+        }
+    }
 }

@@ -17,36 +17,6 @@ internal readonly unsafe partial struct Simd256
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void FiniteE4M3(
-        uint* words, out Vector256<float> first, out Vector256<float> second, out Vector256<float> third, out Vector256<float> fourth)
-    {
-        var codes = Vector256.Load(words).AsInt32();
-        first = HighE4M3(codes << 24);
-        second = HighE4M3(codes << 16);
-        third = HighE4M3(codes << 8);
-        fourth = HighE4M3(codes);
-    }
-
-    /// <summary>The E4M3 in the high byte of each word: its exponent and fraction moved to where F32 has them, and multiplied by what one
-    /// bias is off from the other. A subnormal is a subnormal F32 first, which traps into microcode on some processors: among weights,
-    /// which are scaled to the largest of their row or block, there are few.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> HighE4M3(Vector256<int> codes) =>
-        ((codes >> 4) & Vector256.Create(unchecked((int)0x87F0_0000))).AsSingle() * Vector256.Create(1.32922799578491587e36f);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> E4M3(uint* words, int shift) => WidenE4M3(Vector256.Load(words) >>> shift);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> E2M1(uint* words, int shift)
-    {
-        var codes = Vector256.Load(words) >>> shift;
-        var magnitudes = Vector256.ShuffleNative(
-            Vector256.Create(0, 0.5f, 1, 1.5f, 2, 3, 4, 6), (codes & Vector256.Create(7u)).AsInt32());
-        return (magnitudes.AsUInt32() | ((codes & Vector256.Create(8u)) << 28)).AsSingle();
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> LoadE8M0(byte* source) =>
         Vector256.Max(LoadBytes(source) << 23, Vector256.Create(1u << 22)).AsSingle();
 

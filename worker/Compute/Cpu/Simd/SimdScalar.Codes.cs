@@ -5,18 +5,6 @@ internal readonly unsafe partial struct SimdScalar
 {
     public static float Codes(uint* words, int shift, uint mask) => (*words >> shift) & mask;
 
-    public static void FiniteE4M3(uint* words, out float first, out float second, out float third, out float fourth)
-    {
-        first = E4M3(words, 0);
-        second = E4M3(words, 8);
-        third = E4M3(words, 16);
-        fourth = E4M3(words, 24);
-    }
-
-    public static float E4M3(uint* words, int shift) => Fp8.FromE4M3((byte)(*words >> shift));
-
-    public static float E2M1(uint* words, int shift) => Compute.Quantized.E2M1.Values[(int)((*words >> shift) & 15)];
-
     public static float LoadE8M0(byte* source) => BitConverter.UInt32BitsToSingle(Math.Max((uint)*source << 23, 1u << 22));
 
     public static float Lookup(float* table, int stride, uint* words, int shift) => table[(long)stride * ((*words >> shift) & 15)];
