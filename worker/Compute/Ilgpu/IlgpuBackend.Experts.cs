@@ -141,19 +141,22 @@ internal sealed partial class IlgpuBackend
         Require(x, x.Rows, weights.InFeatures);
         Require(output, routed, weights.OutFeatures);
         var count = weights.Experts.Count;
-        var tileRows = TileRows(weights, routed / count);
-        var maxTiles = Math.Min(routed, GridSize.Groups(routed, tileRows) + count);
-        RoomForTiles(routed, count, maxTiles);
         var choice = RangeOf(experts, DType.I32, routed);
-        if (_sorted != (choice, count, tileRows))
+        foreach (var section in ((IlgpuExperts)weights).Sections)
         {
-            _launcher.Launch(
-                BackendKernels.Sort, new GridSize(1), choice, _starts.Memory, _order.Memory, _tiles.Memory, routed, count,
-                tileRows, maxTiles);
-            _sorted = (choice, count, tileRows);
-        }
+            var tileRows = TileRows(section, weights.InFeatures, routed / count);
+            var maxTiles = Math.Min(routed, GridSize.Groups(routed, tileRows) + count);
+            RoomForTiles(routed, count, maxTiles);
+            if (_sorted != (choice, count, tileRows))
+            {
+                _launcher.Launch(
+                    BackendKernels.Sort, new GridSize(1), choice, _starts.Memory, _order.Memory, _tiles.Memory, routed, count,
+                    tileRows, maxTiles);
+                _sorted = (choice, count, tileRows);
+            }
 
-        MultiplyTiles(x, weights, tileRows, maxTiles, routed / Math.Max(1, x.Rows), output);
+            MultiplyTiles(x, weights, section, tileRows, maxTiles, routed / Math.Max(1, x.Rows), output);
+        }
     }
 
     public override void HeadLinear(Tensor x, ExpertWeights heads, Tensor output)
@@ -162,20 +165,31 @@ internal sealed partial class IlgpuBackend
         Require(x, tokens, count * heads.InFeatures);
         Require(output, tokens, count * heads.OutFeatures);
         var routed = checked(tokens * count);
-        var tileRows = TileRows(heads, tokens);
-        var maxTiles = count * GridSize.Groups(tokens, tileRows);
-        RoomForTiles(routed, count, maxTiles);
+        var sorted = 0;
         _sorted = default;
-        _launcher.Launch(
-            BackendKernels.SortByHead, new GridSize(GridSize.Groups(routed, Wave.Lanes)), _order.Memory, _tiles.Memory, tokens, count,
-            tileRows);
-        MultiplyTiles(x, heads, tileRows, maxTiles, rowsPerInput: 1, output);
+        foreach (var section in ((IlgpuExperts)heads).Sections)
+        {
+            var tileRows = TileRows(section, heads.InFeatures, tokens);
+            var maxTiles = count * GridSize.Groups(tokens, tileRows);
+            RoomForTiles(routed, count, maxTiles);
+            if (sorted != tileRows)
+            {
+                _launcher.Launch(
+                    BackendKernels.SortByHead, new GridSize(GridSize.Groups(routed, Wave.Lanes)), _order.Memory, _tiles.Memory, tokens,
+                    count, tileRows);
+                sorted = tileRows;
+            }
+
+            MultiplyTiles(x, heads, section, tileRows, maxTiles, rowsPerInput: 1, output);
+        }
     }
 
     /// <summary>Rows that a kernel multiplies with the weights it reads once.</summary>
     /// <param name="rows">Of an expert, about.</param>
-    private int TileRows(ExpertWeights weights, int rows) => _launcher.MatrixCores != MatrixCores.Mfma ? Kernels.Linear.Rows
-        : rows > 2 * MatrixCoreRows && weights.InFeatures % 4 == 0 ? 4 * MatrixCoreRows : MatrixCoreRows;
+    private int TileRows(LinearSection section, int inFeatures, int rows) =>
+        IsOnWarps(section) ? WarpMatrix.Rows * WarpTilesOfExperts(inFeatures, rows)
+        : _launcher.MatrixCores != MatrixCores.Mfma ? Kernels.Linear.Rows
+        : rows > 2 * MatrixCoreRows && inFeatures % 4 == 0 ? 4 * MatrixCoreRows : MatrixCoreRows;
 
     private void RoomForTiles(int routed, int count, int maxTiles)
     {
@@ -185,26 +199,25 @@ internal sealed partial class IlgpuBackend
     }
 
     /// <param name="rowsPerInput">Routed rows that share a row of <paramref name="x"/>.</param>
-    private void MultiplyTiles(Tensor x, ExpertWeights weights, int tileRows, int maxTiles, int rowsPerInput, Tensor output)
+    private void MultiplyTiles(
+        Tensor x, ExpertWeights weights, LinearSection section, int tileRows, int maxTiles, int rowsPerInput, Tensor output)
     {
         var count = weights.Experts.Count;
-        var matrix = _launcher.MatrixCores == MatrixCores.Mfma;
-        var outputsOfGroup = matrix ? Kernels.Linear.Panel : Wave.Lanes * _launcher.Waves;
+        var (isMatrix, isOnWarps) = (_launcher.MatrixCores == MatrixCores.Mfma, IsOnWarps(section));
+        var rounds = _options.RoundsActivations;
         var wholeQuads = weights.InFeatures % 4 == 0;
-        foreach (var section in ((IlgpuExperts)weights).Sections)
-        {
-            var kernel = matrix
-                ? MatrixKernels.Of(
-                    section.Format, wholeQuads ? typeof(QuadInput) : typeof(AnyInput), _options.RoundsActivations,
-                    tileRows / MatrixCoreRows, experts: true)
-                : LinearKernels.Of(section.Format, wholeQuads, experts: true);
-            _launcher.Launch(
-                kernel, new GridSize(GridSize.Groups(matrix ? section.Outputs : section.Padded, outputsOfGroup), maxTiles), x,
-                section.Codes, section.Tables, section.Groups, section.Bias, _tiles.Memory, _order.Memory, output, weights.InFeatures,
-                section.Pieces, section.Outputs, section.Padded, section.FirstOutput, weights.OutFeatures, rowsPerInput,
-                (int)(section.Codes.Bytes / 16 / count), (int)(section.Tables.Bytes / sizeof(uint) / count),
-                (int)(section.Groups.Bytes / sizeof(int) / count));
-        }
+        var input = wholeQuads ? typeof(QuadInput) : typeof(AnyInput);
+        var kernel = isOnWarps ? WarpKernels.OfExperts(section.Format, input, rounds, tileRows / WarpMatrix.Rows)
+            : isMatrix ? MatrixKernels.Of(section.Format, input, rounds, tileRows / MatrixCoreRows, experts: true)
+            : LinearKernels.Of(section.Format, wholeQuads, experts: true);
+        var groups = isOnWarps || isMatrix
+            ? GridSize.Groups(section.Outputs, Kernels.Linear.Panel)
+            : GridSize.Groups(section.Padded, Wave.Lanes * _launcher.Waves);
+        _launcher.Launch(
+            kernel, new GridSize(groups, maxTiles), x, section.Codes, section.Tables, section.Groups, section.Bias, _tiles.Memory,
+            _order.Memory, output, weights.InFeatures, section.Pieces, section.Outputs, section.Padded, section.FirstOutput,
+            weights.OutFeatures, rowsPerInput, (int)(section.Codes.Bytes / 16 / count),
+            (int)(section.Tables.Bytes / sizeof(uint) / count), (int)(section.Groups.Bytes / sizeof(int) / count));
     }
 
     public override void SumExperts(Tensor x, Tensor? weights, Tensor output)

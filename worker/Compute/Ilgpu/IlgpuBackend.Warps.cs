@@ -58,6 +58,10 @@ internal sealed partial class IlgpuBackend
     private static int WarpTilesOf(int rows) =>
         rows <= WarpMatrix.Rows ? 1 : rows <= 2 * WarpMatrix.Rows ? 2 : rows <= 4 * WarpMatrix.Rows ? 4 : 8;
 
+    /// <summary>The same for experts, of which some have twice the rows that they have about.</summary>
+    private static int WarpTilesOfExperts(int inFeatures, int rows) =>
+        rows <= WarpMatrix.Rows / 2 || inFeatures % 4 != 0 ? 1 : rows <= 2 * WarpMatrix.Rows ? 4 : 8;
+
     /// <param name="inputs">The rows, or what they were split to.</param>
     private void MultiplyFew(
         Compile.Kernel kernel, int tiles, KernelArgument inputs, Tensor x, LinearWeight weight, LinearSection section, Tensor output) =>

@@ -6,7 +6,7 @@ using Cluster.Worker.Compute.Ilgpu.Kernels;
 namespace Cluster.Worker.Compute.Ilgpu;
 
 /// <summary>The kernels of <see cref="WarpLinear"/> and <see cref="WarpTileLinear"/> for each way weights are coded that they take; the
-/// others, and experts, have those of <see cref="LinearKernels"/>.</summary>
+/// others have those of <see cref="LinearKernels"/>.</summary>
 internal static class WarpKernels
 {
     private static readonly ConcurrentDictionary<MethodInfo, Kernel> Made = new();
@@ -45,6 +45,14 @@ internal static class WarpKernels
             typeof(WarpLinear), nameof(WarpLinear.Multiply), Weights(key.Format), MatrixKernels.Half(key.Format),
             typeof(SplitInputs<>).MakeGenericType(MatrixKernels.Terms(key.Format, key.Rounds)), TilesOf(key.Tiles)));
 
+    /// <summary>Of rows that each have an expert of their own.</summary>
+    /// <param name="tiles">Of 8 rows: 1, 4 or 8.</param>
+    public static Kernel OfExperts(WeightFormat format, Type input, bool rounds, int tiles) => Known.GetOrAdd(
+        (nameof(OfExperts), format, input, rounds, tiles),
+        static key => Make(
+            typeof(WarpLinear), nameof(WarpLinear.MultiplyExperts), Weights(key.Format), MatrixKernels.Half(key.Format),
+            typeof(FloatInputs<,>).MakeGenericType(MatrixKernels.Terms(key.Format, key.Rounds), key.Input!), TilesOf(key.Tiles)));
+
     /// <summary>With the activation of an MLP, for up to 16 rows of whole quads.</summary>
     public static Kernel Gated(WeightFormat format, bool rounds, int tiles) => Known.GetOrAdd(
         (nameof(Gated), format, null, rounds, tiles),
@@ -75,6 +83,8 @@ internal static class WarpKernels
             .. (isPlain ? new[] { 1, 2 } : [1, 2, 4, 8]).Select(tiles => Of(format, typeof(QuadInput), rounds, tiles)),
             Of(format, typeof(AnyInput), rounds, 1), Gated(format, rounds, 1), Gated(format, rounds, 2),
             .. isPlain ? new[] { 4, 8 }.Select(tiles => OfSplit(format, rounds, tiles)) : [],
+            .. new[] { 1, 4, 8 }.Select(tiles => OfExperts(format, typeof(QuadInput), rounds, tiles)),
+            OfExperts(format, typeof(AnyInput), rounds, 1),
             .. isPlain ? new[] { Router(format, rounds) } : [],
             MatrixKernels.Split(format, rounds), Tile(format, rounds),
         ];

@@ -35,6 +35,34 @@ internal static class OutputSquare
         }
     }
 
+    /// <summary>The same for rows that do not lie one behind the other.</summary>
+    /// <param name="constants">Where the biases of the matrix begin.</param>
+    /// <param name="at">Where the first row begins, at the matrix' first output.</param>
+    /// <param name="nextAt">The second.</param>
+    /// <param name="hasNext">Whether there is a second.</param>
+    public static void StoreRouted(
+        Float4 sums, ArrayView<float> bias, long constants, ArrayView<float> y, int output, int outputs, long at, long nextAt, bool hasNext)
+    {
+        if (output < outputs)
+        {
+            StoreRouted(sums.X, sums.Y, bias[constants + output], y, at + output, nextAt + output, hasNext);
+        }
+
+        if (output + Apart < outputs)
+        {
+            StoreRouted(sums.Z, sums.W, bias[constants + output + Apart], y, at + output + Apart, nextAt + output + Apart, hasNext);
+        }
+    }
+
+    private static void StoreRouted(float sum, float next, float bias, ArrayView<float> y, long at, long nextAt, bool hasNext)
+    {
+        y[at] = sum + bias;
+        if (hasNext)
+        {
+            y[nextAt] = next + bias;
+        }
+    }
+
     private static void Store(float sum, float next, float bias, ArrayView<float> y, long at, int row, int rows, int stride)
     {
         if (row < rows)

@@ -42,7 +42,8 @@ internal static class WarpLinear
     {
         var tile = Grid.IdxY * default(TTiles).Count;
         var sums = Sum<TWeights, THalf, TInputs, TTiles>(
-            x, codes, Grid.IdxX, new OutputTables(tables, groups, 0, OutputSquare.OutputOf(Grid.IdxX), padded), tile, rows, inputs, pieces);
+            x, codes, Grid.IdxX, new OutputTables(tables, groups, 0, OutputSquare.OutputOf(Grid.IdxX), padded),
+            SourcesOf<TWeights, TInputs>(tile, rows, inputs, pieces), inputs, pieces);
         for (var i = 0; i < default(TTiles).Count; i++)
         {
             var sum = OverWarps(Of(sums, i));
@@ -50,6 +51,44 @@ internal static class WarpLinear
             {
                 OutputSquare.Store(
                     sum, bias, y, OutputSquare.OutputOf(Grid.IdxX), OutputSquare.RowOf(tile + i), rows, outputs, firstOutput, stride);
+            }
+        }
+    }
+
+    /// <summary>See <see cref="Linear.MultiplyExperts"/>; grid (panels of outputs, tiles of up to 8 times as many rows as
+    /// <typeparamref name="TTiles"/> counts). A row has the bits that its expert alone would give it, as a layer.</summary>
+    public static void MultiplyExperts<TWeights, THalf, TInputs, TTiles>(
+        ArrayView<float> x, ArrayView<UInt4> codes, ArrayView<uint> tables, ArrayView<int> groups, ArrayView<float> bias,
+        ArrayView<int> tiles, ArrayView<int> order, ArrayView<float> y, int inputs, int pieces, int outputs, int padded, int firstOutput,
+        int stride, int perSource, int codesStride, int tablesStride, int groupsStride)
+        where TWeights : struct, ITileWeights
+        where THalf : struct, IHalfFormat
+        where TInputs : struct, IWarpInputs
+        where TTiles : struct, IRowTiles
+    {
+        var expert = tiles[3 * Grid.IdxY];
+        var first = tiles[3 * Grid.IdxY + 1];
+        var rows = tiles[3 * Grid.IdxY + 2];
+        if (rows == 0)
+        {
+            return;
+        }
+
+        var output = OutputSquare.OutputOf(Grid.IdxX);
+        var sums = Sum<TWeights, THalf, TInputs, TTiles>(
+            x, codes.SubView((long)expert * codesStride), Grid.IdxX,
+            new OutputTables(
+                tables.SubView((long)expert * tablesStride), groups.SubView((long)expert * groupsStride), 0, output, padded),
+            SourcesOf<TTiles>(order, first, rows, perSource, inputs), inputs, pieces);
+        for (var i = 0; i < default(TTiles).Count; i++)
+        {
+            var sum = OverWarps(Of(sums, i));
+            var row = OutputSquare.RowOf(i);
+            if (WarpMatrix.Warp == 0 && row < rows)
+            {
+                OutputSquare.StoreRouted(
+                    sum, bias, (long)expert * padded, y, output, outputs, (long)order[first + row] * stride + firstOutput,
+                    (long)order[first + Native.Min(row + 1, rows - 1)] * stride + firstOutput, row + 1 < rows);
             }
         }
     }
@@ -64,10 +103,11 @@ internal static class WarpLinear
         where TTiles : struct, IRowTiles
     {
         var upPanel = Grid.IdxX + half / Linear.Panel;
+        var sources = SourcesOf<TWeights, TInputs>(0, rows, inputs, pieces);
         var gates = Sum<TWeights, THalf, TInputs, TTiles>(
-            x, codes, Grid.IdxX, new OutputTables(tables, groups, 0, OutputSquare.OutputOf(Grid.IdxX), padded), 0, rows, inputs, pieces);
+            x, codes, Grid.IdxX, new OutputTables(tables, groups, 0, OutputSquare.OutputOf(Grid.IdxX), padded), sources, inputs, pieces);
         var ups = Sum<TWeights, THalf, TInputs, TTiles>(
-            x, codes, upPanel, new OutputTables(tables, groups, 0, OutputSquare.OutputOf(upPanel), padded), 0, rows, inputs, pieces);
+            x, codes, upPanel, new OutputTables(tables, groups, 0, OutputSquare.OutputOf(upPanel), padded), sources, inputs, pieces);
         var output = OutputSquare.OutputOf(Grid.IdxX);
         for (var i = 0; i < default(TTiles).Count; i++)
         {
@@ -96,7 +136,7 @@ internal static class WarpLinear
 
     /// <summary>A lane's outputs of its rows of each tile: this warp's part of the inputs.</summary>
     private static TileSums Sum<TWeights, THalf, TInputs, TTiles>(
-        ArrayView<float> x, ArrayView<UInt4> codes, int panel, OutputTables tables, int tile, int rows, int inputs, int pieces)
+        ArrayView<float> x, ArrayView<UInt4> codes, int panel, OutputTables tables, TileSources sources, int inputs, int pieces)
         where TWeights : struct, ITileWeights
         where THalf : struct, IHalfFormat
         where TInputs : struct, IWarpInputs
@@ -106,7 +146,6 @@ internal static class WarpLinear
         var ofWarp = StepsOfWarp(pieces, warps);
         var first = WarpMatrix.Warp * ofWarp;
         var last = first + ofWarp - StepsAtOnce;
-        var sources = SourcesOf<TInputs>(tile, rows, inputs, ofWarp * warps * default(TWeights).Parts);
         var next0 = Read(codes, panel, first, pieces);
         var next1 = Read(codes, panel, first + 1, pieces);
         var next2 = Read(codes, panel, first + 2, pieces);
@@ -237,9 +276,12 @@ internal static class WarpLinear
         return pair;
     }
 
-    private static TileSources SourcesOf<TInputs>(int tile, int rows, int inputs, int steps)
+    private static TileSources SourcesOf<TWeights, TInputs>(int tile, int rows, int inputs, int pieces)
+        where TWeights : struct, ITileWeights
         where TInputs : struct, IWarpInputs
     {
+        var warps = Group.DimY * WarpMatrix.OfWave;
+        var steps = StepsOfWarp(pieces, warps) * warps * default(TWeights).Parts;
         var source = default(TInputs);
         TileSources sources;
         sources.A = source.SourceOf(tile, rows, inputs, steps);
@@ -252,6 +294,37 @@ internal static class WarpLinear
         sources.H = source.SourceOf(tile + 7, rows, inputs, steps);
         return sources;
     }
+
+    /// <summary>Of an expert's rows, which lie where <paramref name="order"/> says; past the last they are the last.</summary>
+    private static TileSources SourcesOf<TTiles>(ArrayView<int> order, int first, int rows, int perSource, int inputs)
+        where TTiles : struct, IRowTiles
+    {
+        TileSources sources = default;
+        sources.A = SourceOf(order, first, rows, 0, perSource, inputs);
+        if (default(TTiles).Count > 1)
+        {
+            sources.B = SourceOf(order, first, rows, 1, perSource, inputs);
+        }
+
+        if (default(TTiles).Count > 2)
+        {
+            sources.C = SourceOf(order, first, rows, 2, perSource, inputs);
+            sources.D = SourceOf(order, first, rows, 3, perSource, inputs);
+        }
+
+        if (default(TTiles).Count > 4)
+        {
+            sources.E = SourceOf(order, first, rows, 4, perSource, inputs);
+            sources.F = SourceOf(order, first, rows, 5, perSource, inputs);
+            sources.G = SourceOf(order, first, rows, 6, perSource, inputs);
+            sources.H = SourceOf(order, first, rows, 7, perSource, inputs);
+        }
+
+        return sources;
+    }
+
+    private static long SourceOf(ArrayView<int> order, int first, int rows, int tile, int perSource, int inputs) =>
+        (long)(order[first + Native.Min(tile * WarpMatrix.Rows + WarpMatrix.Lane / WarpMatrix.Quad, rows - 1)] / perSource) * inputs;
 
     private static Float4 Of(TileSums sums, int tile) => tile < 4
         ? tile == 0 ? sums.A : tile == 1 ? sums.B : tile == 2 ? sums.C : sums.D
