@@ -22,6 +22,8 @@ internal static class IntrinsicTable
         // From sm_80 on; kernels that call them are for such devices.
         PtxTemplate.Register(manager, Of(WarpMatrix.MultiplyAddBF16), WarpMultiplyAdd("bf16"));
         PtxTemplate.Register(manager, Of(WarpMatrix.MultiplyAddF16), WarpMultiplyAdd("f16"));
+        PtxTemplate.Register(manager, Of(WarpMatrix.Exchange), "shfl.sync.bfly.b32 $r, $0, $1, 31, 0xffffffff;");
+        PtxTemplate.Register(manager, Of(WarpMatrix.NeedsGroup), "mov.u32 $r, 0;");
         PtxTemplate.Register(manager, Of(Native.ToBF16Pair), "cvt.rn.bf16x2.f32 $r, $1, $0;");
         PtxTemplate.Register(manager, Of(Native.ToF16Pair), "cvt.rn.f16x2.f32 $r, $1, $0;");
         PtxTemplate.Register(manager, OfCopy(nameof(AsyncCopy.Begin)), "cp.async.cg.shared.global [$0], [$1], 16;");

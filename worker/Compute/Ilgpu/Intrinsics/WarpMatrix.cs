@@ -6,7 +6,8 @@ namespace Cluster.Worker.Compute.Ilgpu.Intrinsics;
 /// <summary>Matrix instructions of a warp: 32 neighbouring lanes, of which a <see cref="Wave"/> has two. The body has the hardware's layout
 /// of operands, so that a kernel that is right where it is interpreted is right on a device; on NVIDIA's GPUs from sm_80 on a call is one
 /// instruction.</summary>
-/// <remarks>All threads of the group must arrive: the body hands operands over through shared memory.</remarks>
+/// <remarks>All threads of the group must arrive, but see <see cref="NeedsGroup"/>: the body hands operands over through shared
+/// memory.</remarks>
 internal static class WarpMatrix
 {
     public const int Lanes = 32;
@@ -57,6 +58,44 @@ internal static class WarpMatrix
     /// <summary><see cref="MultiplyAddF16"/> through shared memory.</summary>
     public static Float4 PortableMultiplyAddF16(uint a0, uint a1, uint a2, uint a3, uint b0, uint b1, Float4 c) =>
         MultiplyAddQuads(F16s(a0, a2), F16s(a1, a3), F16s(b0, b1), c);
+
+    /// <summary>The value of the lane whose number differs in a bit (shfl.sync.bfly).</summary>
+    /// <param name="bit">1 or 2, a constant: a lane of the same four.</param>
+    [IntrinsicImplementation]
+    public static float Exchange(float value, int bit) => PortableExchange(value, bit);
+
+    /// <summary><see cref="Exchange"/> through shared memory.</summary>
+    public static float PortableExchange(float value, int bit)
+    {
+        var shared = SharedMemory.Allocate<float>(Lanes * MaxWarps);
+        var first = Warp * Lanes;
+        shared[first + Lane] = value;
+        Group.Barrier();
+        value = shared[first + (Lane ^ bit)];
+        Group.Barrier();
+        return value;
+    }
+
+    /// <summary>The largest value of the four lanes that share a row of D, in each of them.</summary>
+    public static float MaxOfQuad(float value)
+    {
+        value = Native.Max(value, Exchange(value, 1));
+        return Native.Max(value, Exchange(value, 2));
+    }
+
+    /// <summary>The sum of those lanes: of the first two, and of the others.</summary>
+    public static float SumOfQuad(float value)
+    {
+        value += Exchange(value, 1);
+        return value + Exchange(value, 2);
+    }
+
+    /// <summary>1 where all threads of the group must arrive, because the bodies run; 0 where those of a warp are enough.</summary>
+    [IntrinsicImplementation]
+    public static int NeedsGroup() => PortableNeedsGroup();
+
+    /// <summary><see cref="NeedsGroup"/> of the bodies.</summary>
+    public static int PortableNeedsGroup() => 1;
 
     /// <param name="upper">A lane's four of row g.</param>
     /// <param name="lower">Of row g + 8.</param>

@@ -1,5 +1,5 @@
 // Kernels of PTX, interpreted: the instructions that our compiler writes, every thread of a group in turn from barrier to barrier, and the 32 lanes
-// of a warp from one matrix instruction to the next. Every access to memory is checked. What is not known here is refused as a driver refuses what
+// of a warp from one matrix instruction or exchange to the next. Every access to memory is checked. What is not known here is refused as a driver refuses what
 // is no PTX. Layouts of fragments are those of the PTX ISA's chapter on mma.m16n8k16.
 #include <ctype.h>
 #include <math.h>
@@ -9,7 +9,7 @@
 #include <string.h>
 #include "kernels.h"
 
-enum operation { MOV, ADD, SUB, MUL, MUL_WIDE, MAD, FMA, SHL, SHR, AND, OR, XOR, NOT, NEG, SETP, SELP, CVT, LOAD, STORE, BAR, BRA, RET, REM, DIV, RCP, SQRT, RED, ATOM, MEMBAR, MIN, MAX, MMA, COPY, CLOSE, AWAIT, PACK };
+enum operation { MOV, ADD, SUB, MUL, MUL_WIDE, MAD, FMA, SHL, SHR, AND, OR, XOR, NOT, NEG, SETP, SELP, CVT, LOAD, STORE, BAR, BRA, RET, REM, DIV, RCP, SQRT, RED, ATOM, MEMBAR, MIN, MAX, MMA, EXCHANGE, COPY, CLOSE, AWAIT, PACK };
 enum space { PARAM, GLOBAL, SHARED, LOCAL };
 enum comparison { EQ, NE, LT, LE, GT, GE };
 // A type: how it is read (u, s, f, b, p) and its bytes.
@@ -176,6 +176,13 @@ static void decode(struct instruction *i, char *text) {
   if (!strcmp(op, "mma") || !strcmp(op, "cp") || (!strcmp(op, "cvt") && count == 4 && strstr(parts[2], "16x2"))) {
     if (processor < 80) fail("an instruction of sm_80:", op);
     decode_newer(i, parts, count, operands, number);
+    return;
+  }
+  if (!strcmp(op, "shfl")) {
+    if (count != 4 || strcmp(second, "sync") || strcmp(parts[2], "bfly") || number != 5 || i->predicate >= 0 || atoi(operands[3]) != 31 || strncmp(operands[4], "0xffffffff", 10)) { fail("not an exchange of all lanes:", op); return; }
+    i->op = EXCHANGE;
+    for (int o = 0; o < 3; o++) i->a[o] = operand_of(operands[o]);
+    if (i->a[0].kind != REGISTER || i->a[1].kind != REGISTER || i->a[2].kind != IMMEDIATE || i->a[2].value > 31) fail("registers and a constant are needed in", op);
     return;
   }
   i->type = type_of(last);
@@ -362,7 +369,14 @@ static void multiply(struct instruction *i, uint64_t *r, int stride) {
     }
 }
 
-// From a program counter to the next barrier or matrix instruction; -1 where the thread has ended.
+// Every lane of a warp gets the value of the one whose number differs in some bits.
+static void exchange(struct instruction *i, uint64_t *r, int stride) {
+  uint64_t values[32];
+  for (int lane = 0; lane < 32; lane++) values[lane] = r[(size_t)lane * stride + i->a[1].index];
+  for (int lane = 0; lane < 32; lane++) r[(size_t)lane * stride + i->a[0].index] = values[lane ^ (int)i->a[2].value];
+}
+
+// From a program counter to the next barrier or instruction of a warp; -1 where the thread has ended.
 static int run(struct group *g, int pc, uint64_t *r, char *local, unsigned *tid) {
   struct copies *copies = &g->copies[tid[0] + g->size[0] * (tid[1] + g->size[1] * tid[2])];
 #define IN(n) (i->a[n].kind == REGISTER ? r[i->a[n].index] : i->a[n].kind == IMMEDIATE ? i->a[n].value : other(g, &i->a[n], tid, local))
@@ -374,7 +388,7 @@ static int run(struct group *g, int pc, uint64_t *r, char *local, unsigned *tid)
     if (i->predicate >= 0 && (r[i->predicate] != 0) == i->negated) continue;
     switch (i->op) {
       case RET: if (copies->count) stop(g, i, "a thread ended while copies are under way"); return -1;
-      case BAR: case MMA: return pc;
+      case BAR: case MMA: case EXCHANGE: return pc;
       case COPY: start_copy(g, i, copies, r, local); break;
       case CLOSE: copies->closed++; break;
       case AWAIT: await_copies(copies, i->a[0].value); break;
@@ -484,21 +498,21 @@ uint64_t other(struct group *g, struct operand *o, unsigned *tid, char *local) {
 static void run_warp(struct group *g, int *pc, int first, int count, uint64_t *registers, char *local, int stride) {
   struct code *c = g->c;
   for (;;) {
-    int multiplies = 0, at = -1;
+    int waits = 0, at = -1;
     for (int t = first; t < first + count; t++) {
       unsigned tid[3] = { t % g->size[0], t / g->size[0] % g->size[1], t / (g->size[0] * g->size[1]) };
       if (pc[t] >= 0) pc[t] = run(g, pc[t], registers + (size_t)t * c->registers, local + (size_t)t * stride, tid);
-      if (pc[t] >= 0 && c->all[pc[t]].op == MMA) { multiplies++; at = pc[t]; }
+      if (pc[t] >= 0 && c->all[pc[t]].op != BAR) { waits = 1; at = pc[t]; }
     }
-    if (!multiplies) return;
+    if (!waits) return;
     int same = count == 32;
     for (int t = first; t < first + count; t++) same &= pc[t] == at;
     if (!same) {
-      stop(g, &c->all[at], "lanes of a warp have not come to a matrix instruction together");
+      stop(g, &c->all[at], c->all[at].op == MMA ? "lanes of a warp have not come to a matrix instruction together" : "lanes of a warp have not come to an exchange together");
       for (int t = first; t < first + count; t++) pc[t] = -1;
       return;
     }
-    multiply(&c->all[at], registers + (size_t)first * c->registers, c->registers);
+    (c->all[at].op == MMA ? multiply : exchange)(&c->all[at], registers + (size_t)first * c->registers, c->registers);
     for (int t = first; t < first + count; t++) pc[t]++;
   }
 }
