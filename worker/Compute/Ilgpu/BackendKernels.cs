@@ -109,7 +109,8 @@ internal static class BackendKernels
         .. WithoutMatrixCores, .. Caches.Values.SelectMany(cache => new[] { cache.FlashOfFour, cache.FlashOfEight }), .. MatrixKernels.All,
     ]);
 
-    private static readonly Lazy<IReadOnlyList<Kernel>> Mma = new(() => [.. WithoutMatrixCores, .. WarpKernels.All]);
+    private static readonly Lazy<IReadOnlyList<Kernel>> Mma = new(() =>
+        [.. WithoutMatrixCores, .. WarpKernels.All, .. WarpAttentionKernels.All]);
 
     /// <summary>What a device without matrix cores runs.</summary>
     public static IReadOnlyList<Kernel> WithoutMatrixCores => Portable.Value;

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Cluster.Worker.Compute.Ilgpu.Intrinsics;
+using Cluster.Worker.Compute.Ilgpu.Kernels;
 using Cluster.Worker.Compute.Ilgpu.Launch;
 
 namespace Cluster.Worker.Compute.Ilgpu;
@@ -115,10 +116,10 @@ internal sealed partial class IlgpuBackend
         var scales = KvScales.For(layout.DType, settings.CacheScales);
         var valueScale = layout.IsLatent ? scales.Key : scales.Value;
         var sinks = settings.Sinks is { } tensor ? RangeOf(tensor, DType.F32, settings.Heads) : _nothing;
-        var flash = _launcher.MatrixCores == MatrixCores.Mfma ? BackendKernels.Caches[layout.DType].FlashOf(layout) : null;
+        var (flash, flashRows) = FlashOf(layout);
         var perKvHead = settings.Heads / layout.KvHeads;
         var headsOfGroup = flash is not null
-            ? Math.Min(perKvHead, Kernels.FlashAttention.RowsOf(_launcher.Waves))
+            ? Math.Min(perKvHead, flashRows)
             : Math.Min(
                 Math.Min(perKvHead, Kernels.PagedAttention.MaxHeads),
                 Kernels.PagedAttention.MaxElements / (own.HeadPieces * 16 / layout.DType.Size()));
@@ -151,6 +152,16 @@ internal sealed partial class IlgpuBackend
             settings.SlidingWindow, settings.Chunk, settings.AlibiSlopes is not null, settings.Sinks is not null,
             settings.QueryScales is not null, settings.Scale * scales.Key, valueScale, settings.LogitSoftCap);
     }
+
+    /// <returns>The kernel with matrix instructions, where there is one for the cache, and the rows of its groups.</returns>
+    private (Compile.Kernel? Kernel, int Rows) FlashOf(KvCacheLayout layout) => _launcher.MatrixCores switch
+    {
+        MatrixCores.Mfma => (
+            BackendKernels.Caches[layout.DType].FlashOf(layout), Kernels.FlashAttention.RowsOf(_launcher.Waves)),
+        MatrixCores.Mma when _launcher.Waves == Wave.MaxWaves => (
+            WarpAttentionKernels.Of(layout, _options.RoundsActivations), WarpAttention.Rows),
+        _ => (null, 0),
+    };
 
     /// <returns>What keys and values are divided by, and the query heads.</returns>
     private static (KvScales Factors, int Heads) CheckRope(Tensor qkv, RopeTable? rope, KvCacheLayout layout, KvScales? scales)

@@ -9,7 +9,8 @@ internal sealed record IlgpuOptions
     public long? MemoryBytes { get; init; }
 
     /// <summary>Whether matrix cores take inputs of 16-bit weights rounded to the weights' type, as engines do that keep activations in it:
-    /// three times as fast as exact inputs of bf16 weights, eight times as fast as fp32.</summary>
+    /// three times as fast as exact inputs of bf16 weights, eight times as fast as fp32. <see cref="Kernels.WarpAttention"/> then rounds
+    /// queries and the softmax' weights.</summary>
     public bool RoundsActivations { get; init; }
 
     /// <summary>This rank's end of a tensor-parallel group; null when one device holds the whole model. Messages go through the host unless

@@ -1,4 +1,3 @@
-using System.Text;
 using Cluster.Worker.Compute;
 using Cluster.Worker.Compute.Ilgpu;
 using Cluster.Worker.Compute.Ilgpu.Compile;
@@ -237,15 +236,5 @@ public sealed class WarpLinearTests : IDisposable
         var tolerance = rounds ? 2e-2 * Math.Sqrt(inputs) : 2e-4;
         Assert.Equal(
             Multiply(_reference, load(_reference.Backend), x), actual, (expected, one) => Math.Abs(expected - one) <= tolerance);
-    }
-
-    /// <summary>Kernels with a change in their text.</summary>
-    private sealed class EditedImages(CudaImages images, Func<string, string> edit) : IKernelImages
-    {
-        public KernelImage Of(Kernel kernel)
-        {
-            var image = images.Of(kernel);
-            return image with { Bytes = Encoding.UTF8.GetBytes(edit(Encoding.UTF8.GetString(image.Bytes))) };
-        }
     }
 }

@@ -81,6 +81,16 @@ internal readonly struct ExactTerms : ITerms
     }
 }
 
+/// <summary>Two terms of bf16, whose sum is the input where that has no more bits than a half: 8 and 3 of its mantissa.</summary>
+internal readonly struct TwoTerms : ITerms
+{
+    public int Count => 2;
+
+    public uint Pair(float low, float high, int term) => default(ExactTerms).Pair(low, high, term);
+
+    public InputTerms Split(Float4 low, Float4 high) => default(ExactTerms).Split(low, high);
+}
+
 /// <summary>The nearest 16-bit float of the weights' own type: what engines do that keep activations in it.</summary>
 internal readonly struct RoundedTerm<THalf> : ITerms
     where THalf : struct, IHalfFormat

@@ -19,13 +19,13 @@ public sealed partial class PtxSourceTests
     public void Every_kernel_compiles_and_its_text_is_PTX(string target)
     {
         // Those for warps take seconds each, and are made of the same parts for each kind of weights: some of all kinds stand for them.
-        const int Of = 9;
+        const int Of = 12;
         using var gpu = FakeGpu.Cuda(target);
         using var driver = new CudaDriver(CudaDevice.All([gpu.LibraryPath])[0]);
         driver.Open();
         var images = new CudaImages(target, new KernelCache(null));
         var kernels = PtxCompiler.MatrixCoresOf(target) == MatrixCores.Mma
-            ? [.. BackendKernels.WithoutMatrixCores, .. WarpKernels.All.Where((_, i) => i % Of == 0)]
+            ? [.. BackendKernels.WithoutMatrixCores, .. WarpKernels.All.Concat(WarpAttentionKernels.All).Where((_, i) => i % Of == 0)]
             : BackendKernels.WithoutMatrixCores;
         Parallel.ForEach(kernels, kernel =>
         {
@@ -86,6 +86,22 @@ public sealed partial class PtxSourceTests
         Assert.Equal(0, Count(loop, "ld.global") + Count(loop, "st.shared") + Count(loop, "local"));
         var instructions = loop.Split('\n').Count(line => line.StartsWith('\t') && !line.StartsWith("\tmov", StringComparison.Ordinal));
         Assert.True((multiplies + loads) / (double)instructions >= share, $"{multiplies + loads} of {instructions}");
+    }
+
+    /// <summary>The heads of 128 elements of a prompt in exact terms: what takes most registers and, of fp32, all of shared memory. Scores
+    /// are added in a loop over the head.</summary>
+    [Fact]
+    public void Attention_multiplies_from_shared_memory_without_memory_of_its_own()
+    {
+        var kernel = WarpAttentionKernels.Of(new KvCacheLayout(1, 1, 128, 16, 1, DType.BF16), rounds: false)!;
+        var text = PtxCompiler.Compile(kernel, "sm_80", Wave.MaxWaves);
+
+        // Three terms of queries and of weights: four tokens' and sixteen elements' instructions, two of each.
+        Assert.Equal(3 * 2 * (4 + 16), Count(text, "mma.sync.aligned"));
+        Assert.Equal(4 + 16, Count(text, "ld.shared.v4.b32"));
+        Assert.Equal(2 * 2 * 2, Count(text, "shfl.sync.bfly.b32"));
+        Assert.Equal(3 * 2 * 4, Count(InnerLoop(text), "mma.sync.aligned"));
+        Assert.DoesNotContain("local", text);
     }
 
     [Fact]

@@ -1,0 +1,220 @@
+using Cluster.Worker.Compute.Ilgpu.Intrinsics;
+using ILGPU;
+
+namespace Cluster.Worker.Compute.Ilgpu.Kernels;
+
+/// <summary>A lane's scores of eight tokens of a tile in <see cref="WarpAttention"/>: X and Y are of its upper row, Z and W of the lower,
+/// for two tokens each, in the tokens' order.</summary>
+internal struct WarpScores
+{
+    public Float4 A;
+    public Float4 B;
+    public Float4 C;
+    public Float4 D;
+
+    private const int Quads = 4;
+
+    /// <summary>Steps of 32 elements of a head.</summary>
+    private static int Steps<TTiles>()
+        where TTiles : struct, IHeadTiles => default(TTiles).Count / 2;
+
+    /// <summary>Queries of one term, which stay in registers; of several there are too many, and they are read again for each
+    /// tile.</summary>
+    public static KeptQueries Keep<TTerms, TTiles>(ArrayView<float> qkv, WarpRow upper, WarpRow lower, int headDim)
+        where TTerms : struct, ITerms
+        where TTiles : struct, IHeadTiles
+    {
+        KeptQueries queries = default;
+        if (default(TTerms).Count == 1)
+        {
+            queries.Upper0 = Query<TTerms>(qkv, upper, 0, headDim).A;
+            queries.Lower0 = Query<TTerms>(qkv, lower, 0, headDim).A;
+            queries.Upper1 = Query<TTerms>(qkv, upper, 1, headDim).A;
+            queries.Lower1 = Query<TTerms>(qkv, lower, 1, headDim).A;
+            if (Steps<TTiles>() > 2)
+            {
+                queries.Upper2 = Query<TTerms>(qkv, upper, 2, headDim).A;
+                queries.Lower2 = Query<TTerms>(qkv, lower, 2, headDim).A;
+                queries.Upper3 = Query<TTerms>(qkv, upper, 3, headDim).A;
+                queries.Lower3 = Query<TTerms>(qkv, lower, 3, headDim).A;
+            }
+        }
+
+        return queries;
+    }
+
+    /// <param name="token">The lane's first.</param>
+    public static WarpScores Of<TCache, THalf, TTerms, TTiles>(
+        ArrayView<UInt4> keyTile, ArrayView<float> qkv, WarpRow upper, WarpRow lower, int headDim, KeptQueries queries, int token,
+        float cap)
+        where TCache : struct, ICacheTerms
+        where THalf : struct, IHalfFormat
+        where TTerms : struct, ITerms
+        where TTiles : struct, IHeadTiles
+    {
+        WarpScores scores = default;
+        if (default(TTerms).Count == 1)
+        {
+            scores = scores.Add<TCache, THalf, TTerms, TTiles>(keyTile, 0, Term(queries.Upper0), Term(queries.Lower0));
+            scores = scores.Add<TCache, THalf, TTerms, TTiles>(keyTile, 1, Term(queries.Upper1), Term(queries.Lower1));
+            if (Steps<TTiles>() > 2)
+            {
+                scores = scores.Add<TCache, THalf, TTerms, TTiles>(keyTile, 2, Term(queries.Upper2), Term(queries.Lower2));
+                scores = scores.Add<TCache, THalf, TTerms, TTiles>(keyTile, 3, Term(queries.Upper3), Term(queries.Lower3));
+            }
+        }
+        else
+        {
+            for (var step = 0; step < Steps<TTiles>(); step++)
+            {
+                scores = scores.Add<TCache, THalf, TTerms, TTiles>(
+                    keyTile, step, Query<TTerms>(qkv, upper, step, headDim), Query<TTerms>(qkv, lower, step, headDim));
+            }
+        }
+
+        return Mask(scores, token, upper, lower, cap);
+    }
+
+    public readonly float LargestOfUpper() => Native.Max(
+        Native.Max(Native.Max(A.X, A.Y), Native.Max(B.X, B.Y)), Native.Max(Native.Max(C.X, C.Y), Native.Max(D.X, D.Y)));
+
+    public readonly float LargestOfLower() => Native.Max(
+        Native.Max(Native.Max(A.Z, A.W), Native.Max(B.Z, B.W)), Native.Max(Native.Max(C.Z, C.W), Native.Max(D.Z, D.W)));
+
+    public readonly float TotalOfUpper() => ((A.X + A.Y) + (B.X + B.Y)) + ((C.X + C.Y) + (D.X + D.Y));
+
+    public readonly float TotalOfLower() => ((A.Z + A.W) + (B.Z + B.W)) + ((C.Z + C.W) + (D.Z + D.W));
+
+    /// <summary>Weights of the softmax relative to a score of each row.</summary>
+    public static WarpScores Weights(WarpScores scores, float upper, float lower)
+    {
+        for (var i = 0; i < Quads; i++)
+        {
+            scores.A.X = Weight(scores.A.X, upper);
+            scores.A.Y = Weight(scores.A.Y, upper);
+            scores.A.Z = Weight(scores.A.Z, lower);
+            scores.A.W = Weight(scores.A.W, lower);
+            scores = Turned(scores);
+        }
+
+        return scores;
+    }
+
+    /// <summary>Adds the products of 32 elements.</summary>
+    private readonly WarpScores Add<TCache, THalf, TTerms, TTiles>(
+        ArrayView<UInt4> keyTile, int step, InputTerms upper, InputTerms lower)
+        where TCache : struct, ICacheTerms
+        where THalf : struct, IHalfFormat
+        where TTerms : struct, ITerms
+        where TTiles : struct, IHeadTiles
+    {
+        // Column lane / 4 of an instruction is one of two tokens that lane % 4 = lane / 8 has the scores of.
+        var token = WarpMatrix.Lane / 8 * 8 + WarpMatrix.Lane / WarpMatrix.Quad % 2;
+        var octet = step * WarpMatrix.Quad + WarpMatrix.Lane % WarpMatrix.Quad;
+        WarpScores scores;
+        scores.A = Add<TCache, THalf, TTerms, TTiles>(keyTile, token, octet, upper, lower, A);
+        scores.B = Add<TCache, THalf, TTerms, TTiles>(keyTile, token + 2, octet, upper, lower, B);
+        scores.C = Add<TCache, THalf, TTerms, TTiles>(keyTile, token + 4, octet, upper, lower, C);
+        scores.D = Add<TCache, THalf, TTerms, TTiles>(keyTile, token + 6, octet, upper, lower, D);
+        return scores;
+    }
+
+    private static Float4 Add<TCache, THalf, TTerms, TTiles>(
+        ArrayView<UInt4> keyTile, int token, int octet, InputTerms upper, InputTerms lower, Float4 sums)
+        where TCache : struct, ICacheTerms
+        where THalf : struct, IHalfFormat
+        where TTerms : struct, ITerms
+        where TTiles : struct, IHeadTiles
+    {
+        var at = WarpCacheTiles.KeyAt(token, octet, 2 * default(TTiles).Count);
+        sums = Add<THalf, TTerms>(keyTile[at], upper, lower, sums);
+        for (var i = 1; default(TCache).Count > 1 && i < default(TCache).Count; i++)
+        {
+            sums = Add<THalf, TTerms>(keyTile[at + i * WarpCacheTiles.Pieces<TTiles>()], upper, lower, sums);
+        }
+
+        return sums;
+    }
+
+    /// <summary>Of a term of keys.</summary>
+    private static Float4 Add<THalf, TTerms>(UInt4 keys, InputTerms upper, InputTerms lower, Float4 sums)
+        where THalf : struct, IHalfFormat
+        where TTerms : struct, ITerms
+    {
+        sums = WarpLinear.MultiplyAdd<THalf>(upper.A, lower.A, keys, sums);
+        if (default(TTerms).Count > 1)
+        {
+            sums = WarpLinear.MultiplyAdd<THalf>(upper.B, lower.B, keys, sums);
+            sums = WarpLinear.MultiplyAdd<THalf>(upper.C, lower.C, keys, sums);
+        }
+
+        return sums;
+    }
+
+    /// <summary>The lane's eight elements of a step.</summary>
+    private static InputTerms Query<TTerms>(ArrayView<float> qkv, WarpRow row, int step, int headDim)
+        where TTerms : struct, ITerms
+    {
+        var k = (step * WarpMatrix.Quad + WarpMatrix.Lane % WarpMatrix.Quad) * 8;
+        return headDim % 4 == 0
+            ? default(TTerms).Split(
+                default(QuadInput).Quad(qkv, row.Query, k, row.Elements), default(QuadInput).Quad(qkv, row.Query, k + 4, row.Elements))
+            : default(TTerms).Split(
+                default(AnyInput).Quad(qkv, row.Query, k, row.Elements), default(AnyInput).Quad(qkv, row.Query, k + 4, row.Elements));
+    }
+
+    private static InputTerms Term(UInt4 piece)
+    {
+        InputTerms one = default;
+        one.A = piece;
+        return one;
+    }
+
+    /// <summary>Scores as the softmax takes them.</summary>
+    private static WarpScores Mask(WarpScores scores, int token, WarpRow upper, WarpRow lower, float cap)
+    {
+        for (var i = 0; i < Quads; i++)
+        {
+            scores.A.X = Mask(scores.A.X, token + 2 * i, upper, cap);
+            scores.A.Y = Mask(scores.A.Y, token + 2 * i + 1, upper, cap);
+            scores.A.Z = Mask(scores.A.Z, token + 2 * i, lower, cap);
+            scores.A.W = Mask(scores.A.W, token + 2 * i + 1, lower, cap);
+            scores = Turned(scores);
+        }
+
+        return scores;
+    }
+
+    private static float Mask(float score, int token, WarpRow row, float cap)
+    {
+        score *= row.Factor;
+        score = cap > 0f ? cap * Native.Tanh(score / cap) : score;
+        return token >= row.Seen && token <= row.Position ? score + row.Slope * (token - row.Position) : PartialSoftmax.Nothing;
+    }
+
+    private static float Weight(float score, float max) => score > PartialSoftmax.Nothing ? Native.Exp(score - max) : 0f;
+
+    /// <summary>The next four first: what is done to the first in a loop is written once, and is done to all.</summary>
+    private static WarpScores Turned(WarpScores scores)
+    {
+        WarpScores turned;
+        turned.A = scores.B;
+        turned.B = scores.C;
+        turned.C = scores.D;
+        turned.D = scores.A;
+        return turned;
+    }
+}
+
+/// <summary>A lane's eight elements of each step of both of its rows' queries.</summary>
+internal struct KeptQueries
+{
+    public UInt4 Upper0;
+    public UInt4 Lower0;
+    public UInt4 Upper1;
+    public UInt4 Lower1;
+    public UInt4 Upper2;
+    public UInt4 Lower2;
+    public UInt4 Upper3;
+    public UInt4 Lower3;
+}
