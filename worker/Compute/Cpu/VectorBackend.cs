@@ -22,9 +22,7 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>(CpuOptions options)
     private readonly ScratchMemory _inputTiles = new();
     private readonly ScratchMemory _segmentInputs = new();
     private readonly ScratchMemory _resultTiles = new();
-    private readonly ScratchMemory _attention = new();
     private readonly ScratchMemory _embeddings = new();
-    private readonly AttentionItems _attentionItems = new();
 
     private protected override int PanelWidth => 2 * TSimd.Lanes;
 
@@ -102,59 +100,6 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>(CpuOptions options)
         });
     }
 
-    public override void PagedAttention(
-        Tensor qkv, in AttentionInputs inputs, KvCache cache, int layer, AttentionSettings settings, Tensor output)
-    {
-        var layout = cache.Layout;
-        if (settings.Heads % layout.KvHeads != 0)
-        {
-            throw new ArgumentException($"{settings.Heads} query heads cannot share {layout.KvHeads} KV heads evenly");
-        }
-
-        var group = settings.Heads / layout.KvHeads;
-        var sequences = inputs.BlockTables.Rows;
-        var queryStarts = CpuBuffer.Integers(inputs.QueryStarts, sequences + 1);
-        if (queryStarts[sequences] != qkv.Rows)
-        {
-            throw new ArgumentException($"the query starts end at row {queryStarts[sequences]} of {qkv.Rows}");
-        }
-
-        _attentionItems.Split(new ReadOnlySpan<int>(queryStarts, sequences + 1), AttentionJob<V, TSimd>.RowsPerItem(group));
-        var pages = ((CpuKvCache)cache).Layer(layer, settings.CacheScales);
-        var scratchFloats = AttentionJob<V, TSimd>.ScratchFloats(group, layout.ValueDim, pages);
-        fixed (AttentionItem* items = _attentionItems.Span)
-        {
-            var operations = (long)qkv.Rows * settings.Heads * layout.HeadDim * inputs.MaxContextLength;
-            var tasks = _attentionItems.Count * layout.KvHeads * AttentionJob<V, TSimd>.Shares(group);
-            Threads.Run(tasks, operations, new AttentionJob<V, TSimd>
-            {
-                Items = items,
-                Qkv = CpuBuffer.Floats(qkv, qkv.Rows, layout.QueryColumns(settings.Heads)),
-                Output = CpuBuffer.Floats(output, qkv.Rows, settings.Heads * layout.ValueDim),
-                Positions = CpuBuffer.Integers(inputs.Positions, qkv.Rows),
-                BlockTables = CpuBuffer.Integers(inputs.BlockTables, (long)sequences * inputs.BlockTables.Columns),
-                Cache = pages,
-                Scratch = _attention.Floats((long)scratchFloats * Threads.Count),
-                QueryColumns = layout.QueryColumns(settings.Heads),
-                Heads = settings.Heads,
-                KvHeads = layout.KvHeads,
-                HeadDim = layout.HeadDim,
-                ValueDim = layout.ValueDim,
-                BlockSize = layout.BlockSize,
-                MaxBlocks = inputs.BlockTables.Columns,
-                NumBlocks = layout.NumBlocks,
-                Scale = settings.Scale,
-                LogitSoftCap = settings.LogitSoftCap,
-                SlidingWindow = settings.SlidingWindow,
-                Chunk = settings.Chunk,
-                AlibiSlopes = settings.AlibiSlopes is { } slopes ? CpuBuffer.Floats(slopes, 1, settings.Heads) : null,
-                Sinks = settings.Sinks is { } sinks ? CpuBuffer.Floats(sinks, 1, settings.Heads) : null,
-                QueryScales = settings.QueryScales is { } scales ? CpuBuffer.Floats(scales, 1, scales.Columns) : null,
-                MaxPositions = settings.QueryScales?.Columns ?? int.MaxValue,
-            });
-        }
-    }
-
     public override void GatedActivation(Tensor gateUp, Activation activation, Tensor output)
     {
         switch (activation)
@@ -188,6 +133,7 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>(CpuOptions options)
         _segmentInputs.Dispose();
         _resultTiles.Dispose();
         _attention.Dispose();
+        _attentionParts.Dispose();
         _embeddings.Dispose();
         base.Dispose();
     }

@@ -27,4 +27,18 @@ internal sealed class AttentionItems
             }
         }
     }
+
+    /// <summary>The most stretches that a run's rows see together.</summary>
+    /// <param name="positions"><c>[rows]</c>, ascending in a run.</param>
+    public int MostStretches(ReadOnlySpan<int> positions, int window, int chunk)
+    {
+        var most = 0;
+        foreach (var item in Span)
+        {
+            var first = AttentionStretch.FirstSeen(positions[item.FirstRow], window, chunk) / AttentionStretch.Slots;
+            most = Math.Max(most, positions[item.FirstRow + item.Rows - 1] / AttentionStretch.Slots + 1 - first);
+        }
+
+        return most;
+    }
 }

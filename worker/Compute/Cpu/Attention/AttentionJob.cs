@@ -5,21 +5,34 @@ using Cluster.Worker.Compute.Cpu.Threads;
 namespace Cluster.Worker.Compute.Cpu.Attention;
 
 /// <summary>Paged attention (Kwon et al. 2023) with online softmax (Milakov and Gimelshein 2018); a task is one <see cref="AttentionItem"/>
-/// of one KV head, or of as many of its query heads as a task aims to have. Called by <see cref="VectorBackend{V, TSimd}"/>; the products
-/// are in <see cref="AttentionKernels{V, TSimd}"/>.</summary>
+/// of one KV head, or of as many of its query heads as a task aims to have, and all of its context or a piece of it. Called by
+/// <see cref="VectorBackend{V, TSimd}"/>; the products are in <see cref="ScoreKernels{V, TSimd, TCodes}"/> and
+/// <see cref="ValueKernels{V, TSimd, TCodes}"/>.</summary>
 /// <remarks>
-/// A query walks the tiles of 16 slots between its window's start and its own position, in that order. Where tiles begin depends on
-/// positions alone, so a result does not depend on the other rows, on how a prompt was cut into chunks or on which blocks the pages are.
+/// A query walks the stretches between its window's start and its own position, in that order, and in a stretch the tiles of 16 slots:
+/// <code>
+/// scores of the stretch → their maximum → weights and their sum → weighted values → merged with the stretches before
+/// </code>
+/// Where tiles and stretches begin depends on positions alone, so a result does not depend on the other rows, on how a prompt was cut
+/// into chunks, on which blocks the pages are or on how threads share the context (<see cref="AttentionMerge{V, TSimd, TCodes}"/>).
 /// Slots outside a query's range may hold anything, NaN included: their scores are overwritten and their values never touched.
 /// </remarks>
-internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
+internal unsafe struct AttentionJob<V, TSimd, TCodes> : IParallelBody
     where V : unmanaged
     where TSimd : ISimd<V>
+    where TCodes : ICacheCodes<TCodes>
 {
     /// <summary>Queries a task aims to have, over rows and the query heads that share a KV head.</summary>
     private const int QueriesPerItem = 16;
 
+    /// <summary>Queries that kernels take at most.</summary>
+    private const int QueriesAtOnce = 4;
+
+    /// <summary>With more queries codes are decoded in memory, once for all.</summary>
+    private const int MostFusedQueries = 2 * QueriesAtOnce;
+
     private const int Tile = CpuKvCache.TileSlots;
+    private const int Stretch = AttentionStretch.Slots;
 
     public AttentionItem* Items;
     public float* Qkv;
@@ -37,9 +50,16 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
     /// <summary><see cref="MaxPositions"/> factors, or null.</summary>
     public float* QueryScales;
 
-    /// <summary><see cref="ScratchFloats"/> for each worker: state, weights of a tile and unscaled outputs of every query, then a tile of
-    /// the cache.</summary>
+    /// <summary><see cref="ScratchFloats"/> for each worker.</summary>
     public float* Scratch;
+
+    /// <summary>Null where a task has its whole context; else <see cref="PartFloats"/> for each task and each of
+    /// <see cref="MaxStretches"/>.</summary>
+    public float* Parts;
+
+    /// <summary>Tasks that share a context.</summary>
+    public int Pieces;
+    public int MaxStretches;
 
     /// <summary>Elements from the queries of one row to those of the next.</summary>
     public int QueryColumns;
@@ -66,72 +86,114 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
 
     public static int RowsPerItem(int headsPerKvHead) => Math.Max(1, QueriesPerItem / headsPerKvHead);
 
+    /// <summary>Queries, their scores in a stretch, what they have summed, a part, and tiles.</summary>
     public static int ScratchFloats(int headsPerKvHead, int valueDim, KvLayer cache) =>
-        StateFloats(headsPerKvHead, valueDim) + cache.ScratchFloats;
+        StateFloats(MaxQueries(headsPerKvHead), valueDim) + PartFloats(headsPerKvHead, valueDim)
+            + StretchTiles<V, TSimd, TCodes>.AddressFloats + StretchTiles<V, TSimd, TCodes>.ScratchFloats(cache);
+
+    /// <summary>What queries sum in one stretch: values, then maxima and sums of weights.</summary>
+    public static int PartFloats(int headsPerKvHead, int valueDim) => Aligned(MaxQueries(headsPerKvHead) * (valueDim + 2));
 
     private static int GroupOf(int headsPerKvHead) => (headsPerKvHead + Shares(headsPerKvHead) - 1) / Shares(headsPerKvHead);
 
-    private static int StateFloats(int headsPerKvHead, int valueDim)
-    {
-        var queries = Whole(RowsPerItem(headsPerKvHead) * GroupOf(headsPerKvHead));
-        return (queries * (sizeof(Query) / sizeof(float) + Tile + valueDim) + Tile - 1) / Tile * Tile;
-    }
+    private static int MaxQueries(int headsPerKvHead) => RowsPerItem(headsPerKvHead) * GroupOf(headsPerKvHead);
 
-    /// <summary>Queries with those that fill up the last four, as kernels take them: they cost nothing, since few queries wait for the
-    /// latency of additions.</summary>
-    private static int Whole(int queries) => queries == 1 ? 1 : (queries + 3) & ~3;
+    /// <summary>Kernels of few queries may write the scores of two more.</summary>
+    private static int StateFloats(int queries, int valueDim) =>
+        Aligned(queries * (sizeof(Query) / sizeof(float) + valueDim)) + (queries + 2) * Stretch;
+
+    private static int Aligned(int floats) => (floats + Tile - 1) / Tile * Tile;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public readonly void Execute(int task, int worker)
     {
-        var headsPerKvHead = Heads / KvHeads;
-        var shares = Shares(headsPerKvHead);
-        var item = Items[task / (KvHeads * shares)];
-        var kvHead = task / shares % KvHeads;
-        var firstHead = kvHead * headsPerKvHead + task % shares * Group;
-        var heads = Math.Min(Group, (kvHead + 1) * headsPerKvHead - firstHead);
-        var count = item.Rows * heads;
-        var scratch = Scratch + (long)worker * ScratchFloats(headsPerKvHead, ValueDim, Cache);
-        var tile = scratch + StateFloats(headsPerKvHead, ValueDim);
-        var queries = (Query*)scratch;
-        var whole = Whole(count);
-        var weights = (float*)(queries + whole);
-        var outputs = weights + whole * Tile;
-        Begin(item, firstHead, heads, queries);
-        new Span<Query>(queries + count, whole - count).Fill(queries[count - 1]);
-        new Span<float>(outputs, whole * ValueDim).Clear();
-
-        var lastPosition = queries[count - 1].Position;
-        var slot = queries[0].First / Tile * Tile;
-        var page = PageOf(item.Sequence, kvHead, slot);
-        for (; slot <= lastPosition; slot += Tile)
+        var work = Begin(task / Pieces, worker);
+        var tiles = new StretchTiles<V, TSimd, TCodes>(Cache, work.Tiles, work.Count > MostFusedQueries);
+        var (first, end) = (work.FirstStretch, work.EndStretch);
+        var (piece, stretches) = (task % Pieces, end - first);
+        end = first + (int)((piece + 1L) * stretches / Pieces);
+        first += (int)((long)piece * stretches / Pieces);
+        for (var stretch = first; stretch < end; stretch++)
         {
-            // Pages lie anywhere, so only this loop knows what memory comes next.
-            var nextSlot = Math.Min(slot + Tile, lastPosition);
-            var nextPage = PageOf(item.Sequence, kvHead, nextSlot);
-            var offset = slot % BlockSize;
-            var nextOffset = nextSlot / Tile * Tile % BlockSize;
-            var keys = Cache.OpenKeys<V, TSimd>(page, offset, nextPage, nextOffset, tile, out var nextKeys);
-            Score(queries, whole, keys, nextKeys, weights);
-            for (var i = 0; i < count; i++)
+            var part = Parts == null ? work.Part : PartOf(task / Pieces, stretch - work.FirstStretch);
+            Attend(work, ref tiles, stretch, stretch + 1 < end, part);
+            if (Parts == null)
             {
-                var slope = AlibiSlopes == null ? 0 : AlibiSlopes[firstHead + i % heads];
-                Weigh(ref queries[i], slope, slot, weights + i * Tile, outputs + (long)i * ValueDim);
+                Merge(work, part);
             }
-
-            var values = Cache.OpenValues<V, TSimd>(page, offset, nextPage, nextOffset, tile, out var nextValues);
-            Accumulate(queries, count, slot, weights, values, nextValues, outputs);
-            page = nextPage;
         }
 
-        for (var i = 0; i < count; i++)
+        if (Parts == null)
         {
-            var scale = Cache.ValueScale / queries[i].Sum;
-            AttentionKernels<V, TSimd>.Scale(outputs + (long)i * ValueDim, scale, ValueDim);
-            var bytes = (long)ValueDim * sizeof(float);
-            Buffer.MemoryCopy(outputs + (long)i * ValueDim, queries[i].Output, bytes, bytes);
+            Finish(work);
         }
     }
+
+    /// <summary>Merges the parts that pieces of a context have left.</summary>
+    public readonly void Merge(int task, int worker)
+    {
+        var work = Begin(task, worker);
+        for (var stretch = work.FirstStretch; stretch < work.EndStretch; stretch++)
+        {
+            Merge(work, PartOf(task, stretch - work.FirstStretch));
+        }
+
+        Finish(work);
+    }
+
+    private readonly float* PartOf(int task, int stretch) =>
+        Parts + ((long)task * MaxStretches + stretch) * PartFloats(Heads / KvHeads, ValueDim);
+
+    /// <summary>The task's queries: row after row, in a row the heads. Positions ascend.</summary>
+    private readonly AttentionWork Begin(int task, int worker)
+    {
+        var headsPerKvHead = Heads / KvHeads;
+        var shares = Shares(headsPerKvHead);
+        var kvHead = task / shares % KvHeads;
+        var firstHead = kvHead * headsPerKvHead + task % shares * Group;
+        var maxQueries = MaxQueries(headsPerKvHead);
+        var work = new AttentionWork
+        {
+            Item = Items[task / (KvHeads * shares)],
+            KvHead = kvHead,
+            FirstHead = firstHead,
+            Heads = Math.Min(Group, (kvHead + 1) * headsPerKvHead - firstHead),
+            Scores = Scratch + (long)worker * ScratchFloats(headsPerKvHead, ValueDim, Cache),
+        };
+        work.Queries = (Query*)(work.Scores + (maxQueries + 2) * Stretch);
+        work.Sums = (float*)(work.Queries + maxQueries);
+        work.Part = work.Scores + StateFloats(maxQueries, ValueDim);
+        work.Tiles = work.Part + PartFloats(headsPerKvHead, ValueDim);
+        var query = work.Queries;
+        for (var row = work.Item.FirstRow; row < work.Item.FirstRow + work.Item.Rows; row++)
+        {
+            var position = Positions[row];
+            var first = AttentionStretch.FirstSeen(position, SlidingWindow, Chunk);
+            var scale = Scale * Cache.KeyScale * (QueryScales == null ? 1 : QueryScaleAt(position));
+            for (var head = firstHead; head < firstHead + work.Heads; head++)
+            {
+                *query++ = new Query
+                {
+                    Vector = Qkv + (long)row * QueryColumns + (long)head * HeadDim,
+                    Output = Output + ((long)row * Heads + head) * ValueDim,
+                    First = first,
+                    Position = position,
+                    Scale = scale,
+
+                    // A sink is a score without a value: the first that the softmax sees.
+                    Maximum = Sinks == null ? float.NegativeInfinity : Sinks[head] * StretchSoftmax<V, TSimd>.Log2E,
+                    Sum = Sinks == null ? 0 : 1,
+                };
+            }
+        }
+
+        new Span<float>(work.Sums, work.Count * ValueDim).Clear();
+        return work;
+    }
+
+    private readonly float QueryScaleAt(int position) => (uint)position < (uint)MaxPositions
+        ? QueryScales[position]
+        : throw new ArgumentOutOfRangeException(nameof(position), position, $"queries have scales at positions below {MaxPositions}");
 
     /// <summary>Where the keys and values of a slot's block begin, for one KV head.</summary>
     private readonly long PageOf(int sequence, int kvHead, int slot)
@@ -143,166 +205,146 @@ internal unsafe struct AttentionJob<V, TSimd> : IParallelBody
             : throw new ArgumentException($"the block table of sequence {sequence} has no block of the {NumBlocks} at [{index}]");
     }
 
-    /// <summary>The task's queries: row after row, in a row the heads. Positions ascend.</summary>
-    private readonly void Begin(AttentionItem item, int firstHead, int heads, Query* queries)
+    /// <summary>One stretch, as far as the queries see it.</summary>
+    private readonly void Attend(in AttentionWork work, ref StretchTiles<V, TSimd, TCodes> tiles, int stretch, bool hasNext, float* part)
     {
-        for (var row = item.FirstRow; row < item.FirstRow + item.Rows; row++)
+        var first = List(work, ref tiles, stretch, hasNext);
+        var groups = (work.Count + QueriesAtOnce - 1) / QueriesAtOnce;
+        for (var tile = 0; tile < tiles.Count; tile += 2)
         {
-            var position = Positions[row];
-            var first = Math.Max(
-                SlidingWindow == 0 ? 0 : Math.Max(0, position - SlidingWindow + 1), Chunk == 0 ? 0 : position / Chunk * Chunk);
-            var scale = Scale * Cache.KeyScale * (QueryScales == null ? 1 : QueryScaleAt(position));
-            for (var head = firstHead; head < firstHead + heads; head++)
+            var keys = tiles.OpenKeys(tile);
+            for (var group = 0; group < groups; group++)
             {
-                *queries++ = new Query
+                int i = work.Count * group / groups, count = work.Count * (group + 1) / groups - i;
+                var scores = work.Scores + i * Stretch + tile * Tile;
+                if (tiles.KeysAreFloats)
                 {
-                    Vector = Qkv + (long)row * QueryColumns + (long)head * HeadDim,
-                    Output = Output + ((long)row * Heads + head) * ValueDim,
-                    First = first,
-                    Position = position,
-                    Scale = scale,
+                    ScoreKernels<V, TSimd, F32Codes>.Score(work.Queries + i, count, keys, HeadDim, scores);
+                }
+                else
+                {
+                    ScoreKernels<V, TSimd, TCodes>.Score(work.Queries + i, count, keys, HeadDim, scores);
+                }
 
-                    // A sink is a score without a value: the first that the softmax sees.
-                    Maximum = Sinks == null ? float.NegativeInfinity : Sinks[head],
-                    Sum = Sinks == null ? 0 : 1,
-                };
+                keys.FirstAhead = keys.First;
+                keys.SecondAhead = keys.Second;
+            }
+        }
+
+        var maxima = part + work.Count * ValueDim;
+        for (var i = 0; i < work.Count; i++)
+        {
+            var slope = AlibiSlopes == null ? 0 : AlibiSlopes[work.FirstHead + i % work.Heads];
+            var scores = work.Scores + i * Stretch;
+            maxima[work.Count + i] = StretchSoftmax<V, TSimd>.Weigh(
+                work.Queries[i], LogitSoftCap, slope, first, tiles.Count * Tile, scores, out maxima[i]);
+        }
+
+        new Span<float>(part, work.Count * ValueDim).Clear();
+        for (var tile = 0; tile < tiles.Count; tile += tiles.ValueTilesAtOnce)
+        {
+            var end = Math.Min(tile + tiles.ValueTilesAtOnce, tiles.Count);
+            var values = tiles.OpenValues(tile, end);
+            for (var group = 0; group < groups; group++)
+            {
+                int i = work.Count * group / groups, count = work.Count * (group + 1) / groups - i;
+                Accumulate(work, i, count, first, tile * Tile, end * Tile, values, tiles.ValuesAreFloats, part + i * ValueDim);
+                values.Ahead = values.Tiles;
             }
         }
     }
 
-    private readonly float QueryScaleAt(int position) => (uint)position < (uint)MaxPositions
-        ? QueryScales[position]
-        : throw new ArgumentOutOfRangeException(nameof(position), position, $"queries have scales at positions below {MaxPositions}");
-
-    private readonly void Score(Query* queries, int count, float* keys, float* nextKeys, float* scores)
+    /// <summary>Lists the tiles of a stretch that any query sees.</summary>
+    /// <returns>The first slot of the first.</returns>
+    private readonly int List(in AttentionWork work, ref StretchTiles<V, TSimd, TCodes> tiles, int stretch, bool hasNext)
     {
-        var i = 0;
-        for (; i <= count - 4; i += 4)
+        var lastTile = work.Queries[work.Count - 1].Position / Tile;
+        var first = Math.Max(work.Queries[0].First / Tile, stretch * AttentionStretch.Tiles);
+        var end = Math.Min(lastTile + 1, (stretch + 1) * AttentionStretch.Tiles);
+        var nextEnd = hasNext ? Math.Min(lastTile + 1, (stretch + 2) * AttentionStretch.Tiles) : end;
+        tiles.Clear(end - first);
+        for (var tile = first; tile < nextEnd; tile++)
         {
-            AttentionKernels<V, TSimd>.Score4(
-                queries[i].Vector,
-                queries[i + 1].Vector,
-                queries[i + 2].Vector,
-                queries[i + 3].Vector,
-                keys,
-                nextKeys,
-                Cache.KeyStride,
-                HeadDim,
-                scores + i * Tile);
-            nextKeys = keys;
+            var slot = tile * Tile;
+            var page = PageOf(work.Item.Sequence, work.KvHead, slot);
+            if (tile < end)
+            {
+                tiles.Add(tile - first, page, slot % BlockSize);
+            }
+            else
+            {
+                tiles.AddNext(tile - end, page, slot % BlockSize);
+            }
         }
 
-        for (; i < count; i++)
+        tiles.End(nextEnd - end);
+        return first * Tile;
+    }
+
+    /// <summary>Adds weighted values of the slots in [begin, end) for a group of queries: together where all see a slot, one by one before
+    /// and behind.</summary>
+    private readonly void Accumulate(
+        in AttentionWork work, int query, int count, int slot, int begin, int end, in ValueTiles values, bool areFloats, float* sums)
+    {
+        // As positions ascend, the first decides where all must end and the last where all must begin.
+        var from = Math.Max(begin, work.Queries[query + count - 1].First - slot);
+        var to = Math.Min(end, work.Queries[query].Position + 1 - slot);
+        if (from >= to)
         {
-            AttentionKernels<V, TSimd>.Score1(queries[i].Vector, keys, nextKeys, Cache.KeyStride, HeadDim, scores + i * Tile);
-            nextKeys = keys;
+            from = to = end;
+        }
+
+        for (var i = 0; i < count; i++)
+        {
+            var ownFrom = Math.Max(begin, work.Queries[query + i].First - slot);
+            var ownTo = Math.Min(end, work.Queries[query + i].Position + 1 - slot);
+            Accumulate(work, query + i, 1, ownFrom, Math.Min(from, ownTo), values, areFloats, sums + i * ValueDim);
+        }
+
+        Accumulate(work, query, count, from, to, values, areFloats, sums);
+        for (var i = 0; i < count; i++)
+        {
+            var ownTo = Math.Min(end, work.Queries[query + i].Position + 1 - slot);
+            Accumulate(work, query + i, 1, to, ownTo, values, areFloats, sums + i * ValueDim);
         }
     }
 
-    /// <summary>Turns a tile's scores into weights relative to the running maximum and rescales what was summed under an older
-    /// one.</summary>
-    private readonly void Weigh(ref Query query, float alibiSlope, int slot, float* scores, float* output)
+    private readonly void Accumulate(
+        in AttentionWork work, int query, int count, int from, int to, in ValueTiles values, bool areFloats, float* sums)
     {
-        var (from, to) = query.VisibleIn(slot);
+        var weights = work.Scores + query * Stretch;
         if (from >= to)
         {
             return;
         }
 
-        // Most tiles are seen whole, and take a pass before the maximum is known and one after it.
-        if (from == 0 && to == Tile && LogitSoftCap == 0 && alibiSlope == 0)
+        if (areFloats)
         {
-            Raise(ref query, AttentionKernels<V, TSimd>.ScaledLargest(scores, query.Scale, query.Maximum), output);
-            query.Sum += AttentionKernels<V, TSimd>.ExpMinus(scores, query.Maximum);
-            return;
+            ValueKernels<V, TSimd, F32Codes>.Accumulate(weights, count, from, to, values, ValueDim, sums);
         }
-
-        AttentionKernels<V, TSimd>.Scale(scores, query.Scale, Tile);
-        if (LogitSoftCap != 0)
+        else
         {
-            AttentionKernels<V, TSimd>.SoftCap(scores, LogitSoftCap);
-        }
-
-        if (alibiSlope != 0)
-        {
-            for (var i = 0; i < Tile; i++)
-            {
-                scores[i] += alibiSlope * (slot + i - query.Position);
-            }
-        }
-
-        FillOutside(scores, from, to, float.NegativeInfinity);
-        Raise(ref query, AttentionKernels<V, TSimd>.Largest(scores, query.Maximum), output);
-        AttentionKernels<V, TSimd>.ExpMinus(scores, query.Maximum);
-        FillOutside(scores, from, to, 0);
-        query.Sum += VirtualLanes<V, TSimd>.Sum(scores);
-    }
-
-    /// <summary>Brings what was summed so far to a new maximum.</summary>
-    private readonly void Raise(ref Query query, float maximum, float* output)
-    {
-        if (maximum > query.Maximum)
-        {
-            var factor = VectorMath<float, SimdScalar>.Exp(query.Maximum - maximum);
-            query.Sum *= factor;
-            query.Maximum = maximum;
-            AttentionKernels<V, TSimd>.Scale(output, factor, ValueDim);
+            ValueKernels<V, TSimd, TCodes>.Accumulate(weights, count, from, to, values, ValueDim, sums);
         }
     }
 
-    private static void FillOutside(float* tile, int from, int to, float value)
+    private readonly void Merge(in AttentionWork work, float* part)
     {
-        for (var i = 0; i < from; i++)
+        var maxima = part + work.Count * ValueDim;
+        for (var i = 0; i < work.Count; i++)
         {
-            tile[i] = value;
-        }
-
-        for (var i = to; i < Tile; i++)
-        {
-            tile[i] = value;
+            StretchSoftmax<V, TSimd>.Merge(
+                ref work.Queries[i], work.Sums + i * ValueDim, maxima[i], maxima[work.Count + i], part + i * ValueDim, ValueDim);
         }
     }
 
-    private readonly void Accumulate(Query* queries, int count, int slot, float* weights, float* values, float* nextValues, float* outputs)
+    private readonly void Finish(in AttentionWork work)
     {
-        for (var i = 0; i < count; i++)
+        for (var i = 0; i < work.Count; i++)
         {
-            // As positions ascend, the first of four decides where all must end and the last where all must begin.
-            if (count > 1 && i % 4 == 0 && queries[i].VisibleIn(slot).To == Tile && queries[i + 3].VisibleIn(slot).From == 0)
-            {
-                AttentionKernels<V, TSimd>.Accumulate4(
-                    weights + i * Tile, values, nextValues, Cache.ValueStride, ValueDim, outputs + (long)i * ValueDim);
-                nextValues = values;
-                i += 3;
-                continue;
-            }
-
-            var (from, to) = queries[i].VisibleIn(slot);
-            if (from < to)
-            {
-                AttentionKernels<V, TSimd>.Accumulate1(
-                    weights + i * Tile, from, to, values, nextValues, Cache.ValueStride, ValueDim, outputs + (long)i * ValueDim);
-                nextValues = values;
-            }
+            StretchSoftmax<V, TSimd>.Scale(work.Sums + i * ValueDim, Cache.ValueScale / work.Queries[i].Sum, ValueDim);
+            var bytes = (long)ValueDim * sizeof(float);
+            Buffer.MemoryCopy(work.Sums + i * ValueDim, work.Queries[i].Output, bytes, bytes);
         }
-    }
-
-    /// <summary>One query head of one row and what its softmax has seen so far.</summary>
-    private struct Query
-    {
-        public float* Vector;
-        public float* Output;
-
-        /// <summary>The positions it sees are [First, Position].</summary>
-        public int First;
-        public int Position;
-
-        /// <summary>Multiplies q·k.</summary>
-        public float Scale;
-        public float Maximum;
-        public float Sum;
-
-        /// <summary>The slots of a tile it sees, relative to the tile; none when From ≥ To.</summary>
-        public readonly (int From, int To) VisibleIn(int slot) => (Math.Max(0, First - slot), Math.Min(Tile, Position + 1 - slot));
     }
 }

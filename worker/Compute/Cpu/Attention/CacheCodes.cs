@@ -4,7 +4,8 @@ using Cluster.Worker.Compute.Cpu.Simd;
 namespace Cluster.Worker.Compute.Cpu.Attention;
 
 /// <summary>How <see cref="KvLayer"/> stores one element. Encoding rounds to nearest, ties to even; decoding is exact.</summary>
-internal unsafe interface ICacheCodes
+internal unsafe interface ICacheCodes<TSelf>
+    where TSelf : ICacheCodes<TSelf>
 {
     /// <summary>Bytes of an element.</summary>
     static abstract int Size { get; }
@@ -19,9 +20,40 @@ internal unsafe interface ICacheCodes
     static abstract V Load<V, TSimd>(byte* source)
         where V : unmanaged
         where TSimd : ISimd<V>;
+
+    /// <summary>As many elements from each address as there are lanes, in an order of their own. With 8 lanes
+    /// <paramref name="second"/> lies behind <paramref name="first"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static virtual void LoadPair<V, TSimd>(byte* first, byte* second, out V a, out V b)
+        where V : unmanaged
+        where TSimd : ISimd<V>
+    {
+        a = TSelf.Load<V, TSimd>(first);
+        b = TSelf.Load<V, TSimd>(second);
+    }
+
+    /// <summary>Floats in the order of <see cref="LoadPair"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static virtual void LoadSums<V, TSimd>(float* first, float* second, out V a, out V b)
+        where V : unmanaged
+        where TSimd : ISimd<V>
+    {
+        a = TSimd.Load(first);
+        b = TSimd.Load(second);
+    }
+
+    /// <summary>Stores what is in the order of <see cref="LoadPair"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static virtual void StoreSums<V, TSimd>(V a, V b, float* first, float* second)
+        where V : unmanaged
+        where TSimd : ISimd<V>
+    {
+        TSimd.Store(a, first);
+        TSimd.Store(b, second);
+    }
 }
 
-internal readonly unsafe struct F32Codes : ICacheCodes
+internal readonly unsafe struct F32Codes : ICacheCodes<F32Codes>
 {
     public static int Size => sizeof(float);
 
@@ -35,7 +67,7 @@ internal readonly unsafe struct F32Codes : ICacheCodes
         where TSimd : ISimd<V> => TSimd.Load((float*)source);
 }
 
-internal readonly unsafe struct Bf16Codes : ICacheCodes
+internal readonly unsafe struct Bf16Codes : ICacheCodes<Bf16Codes>
 {
     public static int Size => sizeof(ushort);
 
@@ -60,9 +92,24 @@ internal readonly unsafe struct Bf16Codes : ICacheCodes
     public static V Load<V, TSimd>(byte* source)
         where V : unmanaged
         where TSimd : ISimd<V> => TSimd.LoadBf16(source);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadPair<V, TSimd>(byte* first, byte* second, out V a, out V b)
+        where V : unmanaged
+        where TSimd : ISimd<V> => TSimd.LoadBf16Pair(first, second, out a, out b);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadSums<V, TSimd>(float* first, float* second, out V a, out V b)
+        where V : unmanaged
+        where TSimd : ISimd<V> => TSimd.LoadPair(first, second, out a, out b);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreSums<V, TSimd>(V a, V b, float* first, float* second)
+        where V : unmanaged
+        where TSimd : ISimd<V> => TSimd.StorePair(a, b, first, second);
 }
 
-internal readonly unsafe struct F16Codes : ICacheCodes
+internal readonly unsafe struct F16Codes : ICacheCodes<F16Codes>
 {
     public static int Size => sizeof(ushort);
 
@@ -82,7 +129,7 @@ internal readonly unsafe struct F16Codes : ICacheCodes
         where TSimd : ISimd<V> => TSimd.LoadF16(source);
 }
 
-internal readonly unsafe struct E4M3Codes : ICacheCodes
+internal readonly unsafe struct E4M3Codes : ICacheCodes<E4M3Codes>
 {
     public static int Size => 1;
 
@@ -102,7 +149,7 @@ internal readonly unsafe struct E4M3Codes : ICacheCodes
         where TSimd : ISimd<V> => TSimd.LoadE4M3(source);
 }
 
-internal readonly unsafe struct E5M2Codes : ICacheCodes
+internal readonly unsafe struct E5M2Codes : ICacheCodes<E5M2Codes>
 {
     public static int Size => 1;
 

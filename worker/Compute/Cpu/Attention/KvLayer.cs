@@ -4,10 +4,8 @@ using Cluster.Worker.Compute.Cpu.Simd;
 namespace Cluster.Worker.Compute.Cpu.Attention;
 
 /// <summary>One layer of a <see cref="CpuKvCache"/> as kernels see it: written by <see cref="RopeAndCacheRows{V, TSimd}"/> and
-/// <see cref="LatentRows"/>, read by <see cref="AttentionJob{V, TSimd}"/>. Positions in it are counted in elements, whatever their
-/// type.</summary>
-/// <remarks>An F32 cache is read in place. A cache of smaller elements is decoded tile by tile into the task's scratch memory, and tokens
-/// of a latent cache are turned into columns there, once for all queries of the task.</remarks>
+/// <see cref="LatentRows"/>, read by <see cref="AttentionJob{V, TSimd, TCodes}"/>. Positions in it are counted in elements, whatever
+/// their type.</summary>
 /// <param name="scales">Those of the cache's type, see <see cref="KvScales.For"/>.</param>
 internal readonly unsafe struct KvLayer(byte* keys, byte* values, KvCacheLayout layout, KvScales scales)
 {
@@ -28,16 +26,18 @@ internal readonly unsafe struct KvLayer(byte* keys, byte* values, KvCacheLayout 
     /// <summary>The same of values; a latent cache's are its keys.</summary>
     public float ValueScale { get; } = layout.IsLatent ? scales.Key : scales.Value;
 
-    /// <summary>Floats of scratch memory that opening a tile takes; a multiple of 16.</summary>
-    public int ScratchFloats => Tile * _headDim * ((IsPacked ? 1 : 0) + (_isLatent ? 1 : 0));
+    /// <summary>Values are the first elements of keys, and both are rows.</summary>
+    public bool IsLatent => _isLatent;
 
-    /// <summary>Floats from the keys of one dimension to those of the next, in an opened tile.</summary>
-    public int KeyStride => IsPacked || _isLatent ? Tile : _blockSize;
+    /// <summary>Elements from the keys of one dimension to those of the next. A latent cache has rows, which are decoded in pieces of a
+    /// tile.</summary>
+    public int KeyStride => _isLatent ? Tile : _blockSize;
 
-    /// <summary>Floats from the values of one slot to those of the next, in an opened tile.</summary>
+    /// <summary>Elements from the values of one slot to those of the next.</summary>
     public int ValueStride => _headDim;
 
-    private bool IsPacked => _dtype != DType.F32;
+    /// <summary>Floats of a tile that is decoded; a multiple of 16.</summary>
+    public int TileFloats => Tile * _headDim;
 
     /// <summary>Where a KV head's share of a block begins, of keys and of values.</summary>
     public long PageOf(int block, int kvHead) => ((long)block * _kvHeads + kvHead) * _headDim * _blockSize;
@@ -94,41 +94,37 @@ internal readonly unsafe struct KvLayer(byte* keys, byte* values, KvCacheLayout 
         }
     }
 
-    /// <summary>The keys of a tile, <c>[headDim][slots]</c>, <see cref="KeyStride"/> apart. To be opened before the tile's
-    /// values.</summary>
+    /// <summary>Where the keys of a tile begin: <c>[headDim][slots]</c>, <see cref="KeyStride"/> apart, or rows in a latent
+    /// cache.</summary>
     /// <param name="page">Where the tile's page begins.</param>
     /// <param name="offset">Slots of the page before the tile.</param>
-    /// <param name="nextPage">The same of the next tile, of which nothing is read yet.</param>
-    /// <param name="ahead">What kernels should prefetch while they use the tile.</param>
-    public float* OpenKeys<V, TSimd>(long page, int offset, long nextPage, int nextOffset, float* scratch, out float* ahead)
+    /// <param name="size">Bytes of an element.</param>
+    public byte* KeysAt(long page, int offset, int size) => _keys + (_isLatent ? RowAt(page, offset) : page + offset) * size;
+
+    /// <summary>Where the values of a tile begin: <c>[slots][headDim]</c>.</summary>
+    public byte* ValuesAt(long page, int offset, int size) => (_isLatent ? _keys : _values) + RowAt(page, offset) * size;
+
+    /// <summary>A tile as floats without gaps: as many rows of 16 elements as a head has dimensions.</summary>
+    /// <param name="stride">Elements from one row to the next.</param>
+    /// <param name="ahead">What is prefetched meanwhile: another tile.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void Decode<V, TSimd, TCodes>(byte* source, int stride, byte* ahead, float* tile)
         where V : unmanaged
         where TSimd : ISimd<V>
+        where TCodes : ICacheCodes<TCodes>
     {
-        if (_isLatent)
+        var toAhead = ahead - source;
+        for (var row = 0; row < _headDim; row++)
         {
-            var rows = Open<V, TSimd>(
-                _keys, RowAt(page, offset), RowAt(nextPage, nextOffset), Tile, scratch + Tile * _headDim, out var nextRows);
-            Transposition.Columns(rows, nextRows, _headDim, scratch);
-            ahead = scratch;
-            return scratch;
+            Prefetch.Read(source + toAhead);
+            for (var lane = 0; lane < Tile; lane += TSimd.Lanes)
+            {
+                TSimd.Store(TCodes.Load<V, TSimd>(source + lane * TCodes.Size), tile + lane);
+            }
+
+            source += stride * TCodes.Size;
+            tile += Tile;
         }
-
-        return Open<V, TSimd>(_keys, page + offset, nextPage + nextOffset, _blockSize, scratch, out ahead);
-    }
-
-    /// <summary>The values of a tile, <c>[slots][headDim]</c>, <see cref="ValueStride"/> apart. Parameters are those of
-    /// <see cref="OpenKeys{V, TSimd}"/>.</summary>
-    public float* OpenValues<V, TSimd>(long page, int offset, long nextPage, int nextOffset, float* scratch, out float* ahead)
-        where V : unmanaged
-        where TSimd : ISimd<V>
-    {
-        if (_isLatent)
-        {
-            ahead = IsPacked ? scratch + Tile * _headDim : (float*)_keys + RowAt(page, offset);
-            return ahead;
-        }
-
-        return Open<V, TSimd>(_values, RowAt(page, offset), RowAt(nextPage, nextOffset), Tile, scratch, out ahead);
     }
 
     private long RowAt(long page, int offset) => page + (long)offset * _headDim;
@@ -145,7 +141,7 @@ internal readonly unsafe struct KvLayer(byte* keys, byte* values, KvCacheLayout 
     private void Write<V, TSimd, TCodes>(int slot, int kvHead, float* key, float* value)
         where V : unmanaged
         where TSimd : ISimd<V>
-        where TCodes : ICacheCodes
+        where TCodes : ICacheCodes<TCodes>
     {
         var page = PageOf(slot / _blockSize, kvHead);
         var offset = slot % _blockSize;
@@ -163,58 +159,6 @@ internal readonly unsafe struct KvLayer(byte* keys, byte* values, KvCacheLayout 
     }
 
     private void WriteRow<TCodes>(byte* elements, long position, float* row, float scale)
-        where TCodes : ICacheCodes =>
+        where TCodes : ICacheCodes<TCodes> =>
         TCodes.StoreRow<float, SimdScalar>(row, scale, _headDim, elements + position * TCodes.Size);
-
-    private float* Open<V, TSimd>(byte* elements, long position, long next, int stride, float* scratch, out float* ahead)
-        where V : unmanaged
-        where TSimd : ISimd<V>
-    {
-        if (!IsPacked)
-        {
-            ahead = (float*)elements + next;
-            return (float*)elements + position;
-        }
-
-        switch (_dtype)
-        {
-            case DType.BF16:
-                Decode<V, TSimd, Bf16Codes>(elements, position, next, stride, scratch);
-                break;
-            case DType.F16:
-                Decode<V, TSimd, F16Codes>(elements, position, next, stride, scratch);
-                break;
-            case DType.F8E4M3:
-                Decode<V, TSimd, E4M3Codes>(elements, position, next, stride, scratch);
-                break;
-            default:
-                Decode<V, TSimd, E5M2Codes>(elements, position, next, stride, scratch);
-                break;
-        }
-
-        ahead = scratch;
-        return scratch;
-    }
-
-    /// <summary>As many rows of 16 elements as a head has dimensions; a tile of values is as large, in rows without gaps.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Decode<V, TSimd, TCodes>(byte* elements, long position, long next, int stride, float* tile)
-        where V : unmanaged
-        where TSimd : ISimd<V>
-        where TCodes : ICacheCodes
-    {
-        var source = elements + position * TCodes.Size;
-        var ahead = (next - position) * TCodes.Size;
-        for (var row = 0; row < _headDim; row++)
-        {
-            Prefetch.Read(source + ahead);
-            for (var lane = 0; lane < Tile; lane += TSimd.Lanes)
-            {
-                TSimd.Store(TCodes.Load<V, TSimd>(source + lane * TCodes.Size), tile + lane);
-            }
-
-            source += stride * TCodes.Size;
-            tile += Tile;
-        }
-    }
 }

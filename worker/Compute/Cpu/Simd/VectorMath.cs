@@ -27,6 +27,25 @@ internal static class VectorMath<V, TSimd>
         return TSimd.Multiply(p, TSimd.PowerOfTwo(n));
     }
 
+    /// <summary>2ˣ within 2 units in the last place for x in [-126, 0]; below, the value at the bound. 1 at 0, NaN at NaN. Takes half the
+    /// time of <see cref="Exp"/>.</summary>
+    /// <remarks>x = n + r with |r| ≤ ½; 2ʳ is a polynomial through seven points, by Estrin's scheme, whose steps wait for few
+    /// others.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V PowerOfTwoBelowOne(V x)
+    {
+        x = TSimd.Max(TSimd.Create(-126f), x);
+        var n = TSimd.Round(x);
+        var r = TSimd.Subtract(x, n);
+        var square = TSimd.Multiply(r, r);
+        var low = TSimd.MultiplyAdd(r, TSimd.Create(0.693147182f), TSimd.Create(1f));
+        var middle = TSimd.MultiplyAdd(r, TSimd.Create(0.0555035695f), TSimd.Create(0.240226507f));
+        var high = TSimd.MultiplyAdd(r, TSimd.Create(0.00133908633f), TSimd.Create(0.00961808302f));
+        low = TSimd.MultiplyAdd(square, middle, low);
+        high = TSimd.MultiplyAdd(square, TSimd.Create(0.000154531634f), high);
+        return TSimd.Multiply(TSimd.MultiplyAdd(TSimd.Multiply(square, square), high, low), TSimd.PowerOfTwo(n));
+    }
+
     /// <summary>1 / (1 + e⁻ˣ).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Sigmoid(V x)
