@@ -33,7 +33,7 @@ public sealed class InstructionSetTests : IDisposable
     /// <summary>What the compiler does not inline there sends all sums of a tile to memory and back, and half of the speed with
     /// them.</summary>
     [Fact]
-    public async Task The_innermost_loops_of_multiplications_call_nothing()
+    public async Task The_innermost_loops_of_multiplications_and_attention_call_nothing()
     {
         Assert.SkipUnless(Fma.IsSupported && OperatingSystem.IsLinux(), "kernels are read as they are compiled for AVX2");
         await File.WriteAllLinesAsync(Input, Enumerable.Range(0, 6).Select(Request), TestContext.Current.CancellationToken);
@@ -42,15 +42,17 @@ public sealed class InstructionSetTests : IDisposable
         await RunAsync("listed", new()
         {
             ["DOTNET_EnableAVX512"] = "0",
-            ["DOTNET_JitDisasm"] = "Rows*",
+            ["DOTNET_JitDisasm"] = "Rows* Score? Accumulate?",
             ["DOTNET_JitStdOutFile"] = listing,
         });
 
-        var kernels = (await File.ReadAllTextAsync(listing, TestContext.Current.CancellationToken))
-            .Split("; Assembly listing for method ")
-            .Where(method => method.Split('\n')[0].Contains("GemmKernels", StringComparison.Ordinal)).ToArray();
-        Assert.Contains(kernels, kernel => kernel.Contains("vfmadd", StringComparison.Ordinal));
-        Assert.All(kernels, kernel => Assert.DoesNotContain("call ", kernel, StringComparison.Ordinal));
+        var methods = (await File.ReadAllTextAsync(listing, TestContext.Current.CancellationToken)).Split("; Assembly listing for method ");
+        Assert.All(["GemmKernels", "ScoreKernels", "ValueKernels"], name =>
+        {
+            var kernels = methods.Where(method => method.Split('\n')[0].Contains(name, StringComparison.Ordinal)).ToArray();
+            Assert.Contains(kernels, kernel => kernel.Contains("vfmadd", StringComparison.Ordinal));
+            Assert.All(kernels, kernel => Assert.DoesNotContain("call ", kernel, StringComparison.Ordinal));
+        });
     }
 
     private static string Request(int number) => new JsonObject

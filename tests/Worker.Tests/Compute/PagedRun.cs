@@ -113,16 +113,18 @@ internal sealed class PagedRun(
                 ? ScalarTwin.Rotate(values, _frequencies, 1.25, position, Interleaved, FirstDim)
                 : ScalarTwin.Rotate(values, [], 1, 0);
         }).ToArray()).ToArray();
+        var allKeys = Enumerable.Range(0, kvHeads)
+            .Select(head => rows.Select(row => Stored(row[settings.Heads + head], settings.CacheScales?.Key ?? 1)).ToArray()).ToArray();
+        var allValues = Enumerable.Range(0, kvHeads)
+            .Select(head => LatentDim > 0
+                ? [.. allKeys[head].Select(key => key[..LatentDim])]
+                : rows.Select(row => Stored(row[settings.Heads + kvHeads + head], settings.CacheScales?.Value ?? 1)).ToArray()).ToArray();
         return Enumerable.Range(0, length).SelectMany(position => Enumerable.Range(0, settings.Heads).SelectMany(head =>
         {
             var kvHead = head / (settings.Heads / kvHeads);
-            var keys = rows.Select(row => Stored(row[settings.Heads + kvHead], settings.CacheScales?.Key ?? 1)).ToArray();
-            var values = LatentDim > 0
-                ? [.. keys.Select(key => key[..LatentDim])]
-                : rows.Select(row => Stored(row[settings.Heads + kvHeads + kvHead], settings.CacheScales?.Value ?? 1)).ToArray();
             var temperature = QueryScales?[position] ?? 1;
             double[] query = [.. rows[position][head].Select(value => value * temperature)];
-            return ScalarTwin.Attend(query, keys, values, position, settings, alibiSlopes?[head] ?? 0, Sinks?[head]);
+            return ScalarTwin.Attend(query, allKeys[kvHead], allValues[kvHead], position, settings, alibiSlopes?[head] ?? 0, Sinks?[head]);
         })).ToArray();
     })];
 

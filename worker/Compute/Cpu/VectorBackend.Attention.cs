@@ -6,9 +6,6 @@ namespace Cluster.Worker.Compute.Cpu;
 /// <content>Attention: one task for each run of rows and each KV head, or several that share a long context.</content>
 internal sealed unsafe partial class VectorBackend<V, TSimd>
 {
-    /// <summary>Tasks for each thread from which on none is so long that others wait for it.</summary>
-    private const int TasksPerThread = 4;
-
     private readonly ScratchMemory _attention = new();
     private readonly ScratchMemory _attentionParts = new();
     private readonly AttentionItems _attentionItems = new();
@@ -59,7 +56,7 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>
             new ReadOnlySpan<int>(queryStarts, sequences + 1), AttentionJob<V, TSimd, TCodes>.RowsPerItem(group));
         var stretches = _attentionItems.MostStretches(new ReadOnlySpan<int>(positions, qkv.Rows), settings.SlidingWindow, settings.Chunk);
         var tasks = _attentionItems.Count * layout.KvHeads * AttentionJob<V, TSimd, TCodes>.Shares(group);
-        var pieces = Threads.Count == 1 || tasks == 0 ? 1 : Math.Clamp(TasksPerThread * Threads.Count / tasks, 1, Math.Max(1, stretches));
+        var pieces = AttentionStretch.PiecesOf(tasks, Threads.Count, stretches);
         var partFloats = AttentionJob<V, TSimd, TCodes>.PartFloats(group, layout.ValueDim);
         var pages = ((CpuKvCache)cache).Layer(layer, settings.CacheScales);
         var scratchFloats = AttentionJob<V, TSimd, TCodes>.ScratchFloats(group, layout.ValueDim, pages);

@@ -28,8 +28,8 @@ internal unsafe struct AttentionJob<V, TSimd, TCodes> : IParallelBody
     /// <summary>Queries that kernels take at most.</summary>
     private const int QueriesAtOnce = 4;
 
-    /// <summary>With more queries codes are decoded in memory, once for all.</summary>
-    private const int MostFusedQueries = 2 * QueriesAtOnce;
+    /// <summary>With more queries any codes are decoded in memory, once for all.</summary>
+    private const int MostQueriesOfCodes = 2 * QueriesAtOnce;
 
     private const int Tile = CpuKvCache.TileSlots;
     private const int Stretch = AttentionStretch.Slots;
@@ -108,7 +108,7 @@ internal unsafe struct AttentionJob<V, TSimd, TCodes> : IParallelBody
     public readonly void Execute(int task, int worker)
     {
         var work = Begin(task / Pieces, worker);
-        var tiles = new StretchTiles<V, TSimd, TCodes>(Cache, work.Tiles, work.Count > MostFusedQueries);
+        var tiles = new StretchTiles<V, TSimd, TCodes>(Cache, work.Tiles, !TCodes.IsCheap || work.Count > MostQueriesOfCodes);
         var (first, end) = (work.FirstStretch, work.EndStretch);
         var (piece, stretches) = (task % Pieces, end - first);
         end = first + (int)((piece + 1L) * stretches / Pieces);

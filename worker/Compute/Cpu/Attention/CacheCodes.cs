@@ -10,6 +10,10 @@ internal unsafe interface ICacheCodes<TSelf>
     /// <summary>Bytes of an element.</summary>
     static abstract int Size { get; }
 
+    /// <summary>Whether elements become floats in so few steps that kernels may do it again for every four queries. What takes more
+    /// constants than registers are free is decoded in memory.</summary>
+    static abstract bool IsCheap { get; }
+
     /// <summary>Stores a row, its elements side by side.</summary>
     /// <param name="scale">What FP8 elements are divided by first; others take no notice.</param>
     static abstract void StoreRow<V, TSimd>(float* row, float scale, int count, byte* destination)
@@ -57,6 +61,8 @@ internal readonly unsafe struct F32Codes : ICacheCodes<F32Codes>
 {
     public static int Size => sizeof(float);
 
+    public static bool IsCheap => true;
+
     public static void StoreRow<V, TSimd>(float* row, float scale, int count, byte* destination)
         where V : unmanaged
         where TSimd : ISimd<V> => Buffer.MemoryCopy(row, destination, count * sizeof(float), count * sizeof(float));
@@ -70,6 +76,8 @@ internal readonly unsafe struct F32Codes : ICacheCodes<F32Codes>
 internal readonly unsafe struct Bf16Codes : ICacheCodes<Bf16Codes>
 {
     public static int Size => sizeof(ushort);
+
+    public static bool IsCheap => true;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void StoreRow<V, TSimd>(float* row, float scale, int count, byte* destination)
@@ -113,6 +121,8 @@ internal readonly unsafe struct F16Codes : ICacheCodes<F16Codes>
 {
     public static int Size => sizeof(ushort);
 
+    public static bool IsCheap => false;
+
     public static void StoreRow<V, TSimd>(float* row, float scale, int count, byte* destination)
         where V : unmanaged
         where TSimd : ISimd<V>
@@ -133,6 +143,8 @@ internal readonly unsafe struct E4M3Codes : ICacheCodes<E4M3Codes>
 {
     public static int Size => 1;
 
+    public static bool IsCheap => false;
+
     public static void StoreRow<V, TSimd>(float* row, float scale, int count, byte* destination)
         where V : unmanaged
         where TSimd : ISimd<V>
@@ -152,6 +164,8 @@ internal readonly unsafe struct E4M3Codes : ICacheCodes<E4M3Codes>
 internal readonly unsafe struct E5M2Codes : ICacheCodes<E5M2Codes>
 {
     public static int Size => 1;
+
+    public static bool IsCheap => false;
 
     public static void StoreRow<V, TSimd>(float* row, float scale, int count, byte* destination)
         where V : unmanaged

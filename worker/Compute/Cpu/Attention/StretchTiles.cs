@@ -34,7 +34,7 @@ internal unsafe struct StretchTiles<V, TSimd, TCodes>
     private bool _decodes;
 
     /// <param name="scratch"><see cref="AddressFloats"/>, then <see cref="ScratchFloats"/>.</param>
-    /// <param name="decodes">Whether codes become floats in memory, which pays for many queries; else in the kernels' registers.</param>
+    /// <param name="decodes">Whether codes become floats in memory; else in the kernels' registers.</param>
     public StretchTiles(KvLayer cache, float* scratch, bool decodes)
     {
         _cache = cache;
