@@ -22,11 +22,43 @@ public unsafe class VectorMathTests
     }
 
     [Fact]
+    public void Powers_of_two_are_within_two_units_in_the_last_place_saturate_and_keep_nan_at_every_width()
+    {
+        PowerOfTwoIsExact<float, SimdScalar>();
+        PowerOfTwoIsExact<Vector256<float>, Simd256>();
+        PowerOfTwoIsExact<Vector512<float>, Simd512>();
+    }
+
+    [Fact]
     public void Tanh_is_within_three_units_in_the_last_place_at_every_width()
     {
         TanhIsExact<float, SimdScalar>();
         TanhIsExact<Vector256<float>, Simd256>();
         TanhIsExact<Vector512<float>, Simd512>();
+    }
+
+    private static void PowerOfTwoIsExact<V, TSimd>()
+        where V : unmanaged
+        where TSimd : ISimd<V>
+    {
+        var lanes = stackalloc float[16];
+        float PowerOfTwo(float x)
+        {
+            TSimd.Store(VectorMath<V, TSimd>.PowerOfTwoBelowOne(TSimd.Create(x)), lanes);
+            return lanes[0];
+        }
+
+        for (var i = -126_000; i <= 0; i += 7)
+        {
+            var x = i * 1e-3f;
+            var expected = Math.Pow(2, x);
+            var unit = MathF.BitIncrement((float)expected) - (float)expected;
+            Assert.Equal(expected, PowerOfTwo(x), 2.0 * unit);
+        }
+
+        Assert.Equal(1, PowerOfTwo(0));
+        Assert.Equal(MathF.Pow(2, -126), PowerOfTwo(float.NegativeInfinity));
+        Assert.True(float.IsNaN(PowerOfTwo(float.NaN)));
     }
 
     private static void TanhIsExact<V, TSimd>()
