@@ -32,25 +32,34 @@ public sealed class InstructionSetTests : IDisposable
 
     /// <summary>What the compiler does not inline there sends all sums of a tile to memory and back, and half of the speed with
     /// them.</summary>
-    [Fact]
-    public async Task The_innermost_loops_of_multiplications_and_attention_call_nothing()
+    [Theory]
+    [InlineData(null, "GemmKernels ScoreKernels ValueKernels", "vfmadd")]
+    [InlineData("ct-w4a16", "SegmentKernels", "vfmadd")]
+    [InlineData("ct-w8a8", "IntegerKernels", "vp")]
+    public async Task The_innermost_loops_of_multiplications_and_attention_call_nothing(
+        string? quantized, string classes, string instruction)
     {
         Assert.SkipUnless(Fma.IsSupported && OperatingSystem.IsLinux(), "kernels are read as they are compiled for AVX2");
         await File.WriteAllLinesAsync(Input, Enumerable.Range(0, 6).Select(Request), TestContext.Current.CancellationToken);
         var listing = Path.Combine(_folder.Path, "listing.txt");
 
-        await RunAsync("listed", new()
-        {
-            ["DOTNET_EnableAVX512"] = "0",
-            ["DOTNET_JitDisasm"] = "Rows* Score? Accumulate?",
-            ["DOTNET_JitStdOutFile"] = listing,
-        });
+        var model = quantized is null ? WorkerProcess.SampleModel
+            : Path.Combine(RepositoryRoot.Path, "tests", "fixtures", "goldens", "quantized", quantized);
+        await RunAsync(
+            "listed",
+            new()
+            {
+                ["DOTNET_EnableAVX512"] = "0",
+                ["DOTNET_JitDisasm"] = "Row Rows* Score? Accumulate?",
+                ["DOTNET_JitStdOutFile"] = listing,
+            },
+            model);
 
         var methods = (await File.ReadAllTextAsync(listing, TestContext.Current.CancellationToken)).Split("; Assembly listing for method ");
-        Assert.All(["GemmKernels", "ScoreKernels", "ValueKernels"], name =>
+        Assert.All(classes.Split(' '), name =>
         {
             var kernels = methods.Where(method => method.Split('\n')[0].Contains(name, StringComparison.Ordinal)).ToArray();
-            Assert.Contains(kernels, kernel => kernel.Contains("vfmadd", StringComparison.Ordinal));
+            Assert.Contains(kernels, kernel => kernel.Contains(instruction, StringComparison.Ordinal));
             Assert.All(kernels, kernel => Assert.DoesNotContain("call ", kernel, StringComparison.Ordinal));
         });
     }
@@ -70,11 +79,14 @@ public sealed class InstructionSetTests : IDisposable
         },
     }.ToJsonString();
 
-    private async Task<(string Log, SortedDictionary<string, string> Answers)> RunAsync(string name, Dictionary<string, string> environment)
+    private async Task<(string Log, SortedDictionary<string, string> Answers)> RunAsync(
+        string name, Dictionary<string, string> environment, string? model = null)
     {
         var output = Path.Combine(_folder.Path, $"{name}.jsonl");
         var run = await CommandLine.RunAsync(
-            WorkerProcess.Program, ["run-batch", "-i", Input, "-o", output, "--model", WorkerProcess.SampleModel], environment);
+            WorkerProcess.Program,
+            ["run-batch", "-i", Input, "-o", output, "--model", model ?? WorkerProcess.SampleModel, "--served-model-name", "haiku-1m"],
+            environment);
 
         Assert.True(run.ExitCode == 0, run.All);
         return (run.Error, RunBatchTests.Texts(await File.ReadAllLinesAsync(output, TestContext.Current.CancellationToken)));

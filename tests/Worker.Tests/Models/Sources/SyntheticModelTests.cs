@@ -79,7 +79,7 @@ public sealed class SyntheticModelTests
     [InlineData("synthetic:llama-135m:awq", "awq, 4 bits, groups of 64")]
     [InlineData("synthetic:llama-135m:w4a16", "compressed-tensors, 4 bits, groups of 64")]
     [InlineData("synthetic:llama-135m:fp8", "fp8 E4M3 weights")]
-    [InlineData("synthetic:llama-135m:w8a8", "compressed-tensors, 8 bits, a scale per output")]
+    [InlineData("synthetic:llama-135m:w8a8", "compressed-tensors, 8 bits, a scale per output, inputs rounded to 8 bits")]
     [InlineData("synthetic:llama-135m:w8a16", "compressed-tensors, 8 bits, a scale per output")]
     [InlineData("synthetic:moe-135m", null)]
     public void Every_shape_comes_in_every_format(string source, string? quantization)

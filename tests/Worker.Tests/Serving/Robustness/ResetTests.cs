@@ -44,7 +44,7 @@ public sealed class ResetTests
             Assert.Equal(200, (await server.PostAsync("/v1/completions", """{"prompt": "x"}""")).Status);
         }
 
-        Assert.Empty(log.Errors);
+        Assert.True(log.Errors.IsEmpty, string.Join("\n", log.Errors));
     }
 
     public static TheoryData<string, byte[]> Calls => new()
@@ -83,7 +83,7 @@ public sealed class ResetTests
             Assert.Equal(200, (await server.PostAsync("/v1/completions", """{"prompt": "x"}""")).Status);
         }
 
-        Assert.Empty(log.Errors);
+        Assert.True(log.Errors.IsEmpty, string.Join("\n", log.Errors));
     }
 
     private static byte[] Message()

@@ -10,16 +10,16 @@ namespace Cluster.Worker.Compute.Cpu.Quantized;
 internal readonly unsafe struct NibbleCodes<TTable> : ISegmentCodes
     where TTable : IPanelFormat
 {
-    public static int PerWord => Nibbles.PerWord;
+    public static int PerWord => PackedNibbles.PerWord;
 
     public static bool HasOffsets => true;
 
-    public static float Factor(int place) => Nibbles.Factor(place);
+    public static float Factor(int place) => PackedNibbles.Factor(place);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Weights<V, TSimd>(V half, int place)
         where V : unmanaged
-        where TSimd : ISimd<V> => Nibbles.Weights<V, TSimd>(half, place);
+        where TSimd : ISimd<V> => PackedNibbles.Weights<V, TSimd>(half, place);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void ReadGroup<V, TSimd>(byte* table, int group, out V scale, out V nextScale, out V offset, out V nextOffset)

@@ -60,7 +60,8 @@ internal static unsafe class SuperblockPacker
         for (var place = 0; place < segments.Length; place++)
         {
             var input = segments.InputAt(place, row.Length);
-            codes[(long)(place / Nibbles.PerWord) * panelWidth] |= input < 0 ? 0 : (uint)row[input] << (place % Nibbles.PerWord * 4);
+            var shift = place % PackedNibbles.PerWord * 4;
+            codes[(long)(place / PackedNibbles.PerWord) * panelWidth] |= input < 0 ? 0 : (uint)row[input] << shift;
         }
     }
 

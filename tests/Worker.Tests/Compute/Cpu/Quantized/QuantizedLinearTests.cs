@@ -115,7 +115,7 @@ public class QuantizedLinearTests
     [InlineData("mxfp4", 0.5, 16)]
     public void Codes_stay_as_small_as_they_were(string kind, double bytesPerCode, int tableBytesPerOutput)
     {
-        // Without a group that a word would be part of.
+        // Groups of whole words, which are not filled up.
         const int N = 64, K = 512;
         using var device = new CpuDevice(VectorWidth.Bits256);
         var weight = device.Backend.LoadLinear("w", [QuantizedMatrices.Random(kind, new Random(1), N, K)]);
@@ -162,7 +162,8 @@ public class QuantizedLinearTests
     }
 
     /// <summary>Whether codes are multiplied as they are, so that rounding happens elsewhere than in the dequantized layer.</summary>
-    private static bool ScalesSums(QuantizedMatrix matrix) => matrix.Kind is not QuantizedKind.Lookup && matrix is not SuperblockMatrix { Bits: > 4 };
+    private static bool ScalesSums(QuantizedMatrix matrix) =>
+        matrix.Kind is not QuantizedKind.Lookup && matrix is not SuperblockMatrix { Bits: > 4 };
 
     private static void AssertNear(float[] expected, float[] actual)
     {

@@ -5,7 +5,7 @@ namespace Cluster.Worker.Compute.Cpu.Quantized;
 
 /// <summary>Eight codes of 4 bits in a word, taken out where they are. Used by <see cref="NibbleCodes{TTable}"/> and
 /// <see cref="NibbleSuperblockCodes"/>.</summary>
-internal static class Nibbles
+internal static class PackedNibbles
 {
     public const int PerWord = 8;
 
