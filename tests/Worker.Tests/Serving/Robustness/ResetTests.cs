@@ -44,8 +44,8 @@ public sealed class ResetTests
             Assert.Equal(200, (await server.PostAsync("/v1/completions", """{"prompt": "x"}""")).Status);
         }
 
-        // Kestrel's reader stays marked as in use when a reset has failed it, and Kestrel warns of that itself if it throws away the rest of
-        // the body before it has seen the reset.
+        // Kestrel's reader stays marked as in use when a reset has failed it, and Kestrel warns of that itself if it throws away
+        // the rest of the body before it has seen the reset.
         var warnings = log.Errors.Where(
             message => !message.Contains("automatic draining of the request body failed", StringComparison.Ordinal)).ToArray();
         Assert.True(warnings.Length == 0, string.Join("\n", warnings));
