@@ -48,6 +48,10 @@ internal abstract class Backend : IDisposable
     /// bits: what sums in another order is no variant.</summary>
     public virtual IReadOnlyList<string> VariantsOf(LinearWeight weight, int rows) => [TunedVariant.Default];
 
+    /// <summary>Whether inputs of layers that are loaded from now on keep all their digits; else a backend may round them to 16 bits where
+    /// that is faster.</summary>
+    public virtual bool KeepsInputs { get; set; }
+
     // ---- memory and weights (load time) ----
 
     /// <summary>Zeroed device memory for a row-major tensor.</summary>

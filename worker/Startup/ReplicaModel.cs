@@ -1,4 +1,5 @@
 using System.Globalization;
+using Cluster.Worker.Compute;
 using Cluster.Worker.Engine;
 using Cluster.Worker.Engine.Speculation;
 using Cluster.Worker.Models.Layers;
@@ -63,7 +64,11 @@ internal sealed record ReplicaModel(
         var source = folders.Model;
         var backends = BackendFactory.For(startup.Device, startup.Ranks.Size);
         var config = ModelLoader.ConfigOf(source);
-        var options = startup.Runner with { KvCacheDType = backends.CacheDType(config.DType) };
+        var options = startup.Runner with
+        {
+            KvCacheDType = backends.CacheDType(config.DType),
+            RoundsInputs = backends.AskedDType != DType.F32,
+        };
         if (startup.StepHoldsLongest)
         {
             options = options with { MaxBatchedTokens = Math.Max(options.MaxBatchedTokens, CapacityPlan.WantedLength(config, options)) };

@@ -129,14 +129,19 @@ public class Fp8Tests
                 TSimd.Store(TSimd.SmallE4M3(word, 24 - 8 * place), result);
                 AssertLanes(result, lanes, lane => ((first + lane) & 0x7F) == 0x7F
                     ? result[lane] : MathF.ScaleB(Fp8Oracle.E4M3.Value((byte)(first + lane)), -120));
-                TSimd.Store(TSimd.TopBytes(word, 24 - 8 * place), result);
-                AssertLanes(result, lanes, lane => (sbyte)(first + lane) * 16777216f);
-                TSimd.Store(TSimd.MaskedCodes(word, 15u << (8 * place)), result);
-                AssertLanes(result, lanes, lane => ((first + lane) & 15) * MathF.ScaleB(1, 8 * place));
-                TSimd.Store(TSimd.TopBytes(TSimd.TwiceE2M1(word, 0), 24 - 8 * place), result);
-                AssertLanes(result, lanes, lane => 2 * 16777216f * E2M1.Values[(first + lane) & 15] + 0);
-                TSimd.Store(TSimd.TopBytes(TSimd.TwiceE2M1(word, 4), 24 - 8 * place), result);
-                AssertLanes(result, lanes, lane => 2 * 16777216f * E2M1.Values[(first + lane) >> 4] + 0);
+                TSimd.Store(place % 2 == 0 ? TSimd.SignedEvenBytes(word) : TSimd.SignedOddBytes(word), result);
+                AssertHalves(result, lanes, place / 2, lane => (sbyte)(first + lane));
+                TSimd.Store(TSimd.Nibbles(word, 8 * (place % 2)), result);
+                AssertHalves(result, lanes, place / 2, lane => (first + lane) & 15);
+                TSimd.Store(TSimd.Nibbles(word, 8 * (place % 2) + 4), result);
+                AssertHalves(result, lanes, place / 2, lane => (first + lane) >> 4);
+                foreach (var half in new[] { 0, 1 })
+                {
+                    var twice = TSimd.TwiceE2M1(word, 4 * half);
+                    TSimd.Store(place % 2 == 0 ? TSimd.SignedEvenBytes(twice) : TSimd.SignedOddBytes(twice), result);
+                    AssertHalves(result, lanes, place / 2, lane => (int)(2 * E2M1.Values[((first + lane) >> (4 * half)) & 15]));
+                }
+
                 TSimd.Store(TSimd.Codes(words, 8 * place, 255), result);
                 AssertLanes(result, lanes, lane => first + lane);
                 TSimd.Store(TSimd.Codes(words, 8 * place + 4, 15), result);
@@ -153,6 +158,15 @@ public class Fp8Tests
         for (var lane = 0; lane < lanes; lane++)
         {
             words[lane] = (0xFFFF_FFFF & ~(0xFFu << (8 * place))) | ((uint)code(lane) << (8 * place));
+        }
+    }
+
+    /// <summary>One of the two numbers of 16 bits of each lane.</summary>
+    private static unsafe void AssertHalves(float* actual, int lanes, int half, Func<int, int> expected)
+    {
+        for (var lane = 0; lane < lanes; lane++)
+        {
+            Assert.Equal(expected(lane), ((short*)actual)[(2 * lane) + half]);
         }
     }
 

@@ -31,7 +31,7 @@ internal abstract unsafe partial class CpuBackend
             firstPart += run.Length;
         }
 
-        return Tunable(new QuantizedWeight(name, inFeatures, outFeatures, sections.ToImmutable()));
+        return Tunable(new QuantizedWeight(name, inFeatures, outFeatures, sections.ToImmutable(), KeepsInputs));
     }
 
     private static void WriteBiases(IEnumerable<HostTensor> biases, float* destination)

@@ -24,41 +24,100 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>
                 MultiplySegments<NibbleSuperblockCodes>(inputs, rows, weight, panels, results);
                 break;
             case (_, DType.F16):
-                MultiplyGrouped<F16Panel>(inputs, rows, weight, panels, results);
+                MultiplyGrouped<F16Panel, F16PanelScales>(inputs, rows, weight, panels, results);
                 break;
             case (_, DType.BF16):
-                MultiplyGrouped<Bf16Panel>(inputs, rows, weight, panels, results);
+                MultiplyGrouped<Bf16Panel, Bf16PanelScales>(inputs, rows, weight, panels, results);
                 break;
             default:
-                MultiplyGrouped<F32Panel>(inputs, rows, weight, panels, results);
+                MultiplyGrouped<F32Panel, F32PanelScales>(inputs, rows, weight, panels, results);
                 break;
         }
     }
 
-    private void MultiplyGrouped<TTable>(float* inputs, int rows, QuantizedWeight weight, QuantizedPanels panels, float* results)
+    private void MultiplyGrouped<TTable, TScales>(
+        float* inputs, int rows, QuantizedWeight weight, QuantizedPanels panels, float* results)
         where TTable : IPanelFormat
+        where TScales : IPanelScales
     {
-        if (panels.Bits == 4)
+        switch (panels.Bits, panels.IsSymmetric)
         {
-            MultiplySegments<NibbleCodes<TTable>>(inputs, rows, weight, panels, results);
-        }
-        else
-        {
-            MultiplySegments<ByteCodes<TTable>>(inputs, rows, weight, panels, results);
+            case (4, false):
+                MultiplySegments<NibbleCodes<TTable>>(inputs, rows, weight, panels, results);
+                break;
+            case (4, true):
+                MultiplySegments<SymmetricCodes<NibbleCodes<TTable>, TScales>>(inputs, rows, weight, panels, results);
+                break;
+            case (_, false):
+                MultiplySegments<ByteCodes<TTable>>(inputs, rows, weight, panels, results);
+                break;
+            default:
+                MultiplySegments<SymmetricCodes<ByteCodes<TTable>, TScales>>(inputs, rows, weight, panels, results);
+                break;
         }
     }
 
     private void MultiplySegments<TCodes>(float* inputs, int rows, QuantizedWeight weight, QuantizedPanels panels, float* results)
         where TCodes : ISegmentCodes
     {
+        if (!TCodes.AreIntegers)
+        {
+            var places = panels.PanelSegments.Length;
+            var ordered = _segmentInputs.Floats((long)rows * places);
+            Threads.Run(
+                rows, (long)rows * places, new SegmentInputs<TCodes>(panels.PanelSegments, inputs, panels.InFeatures, ordered));
+            MultiplySegments<TCodes>(
+                ordered, sums: null, rows, weight, panels, panels.Bias, results + panels.FirstOutput, weight.OutFeatures);
+            return;
+        }
+
+        var rounded = Rounded<TCodes>(inputs, rows, weight.KeepsInputs ? 2 : 1, panels);
+        if (rounded.Terms == 1)
+        {
+            MultiplySegments<TCodes>(
+                rounded.Words, rounded.Sums, rows, weight, panels, panels.Bias, results + panels.FirstOutput, weight.OutFeatures);
+            return;
+        }
+
+        // What rounding has left of the inputs are rows of their own.
+        var outputs = panels.PanelCount * panels.PanelWidth;
+        var terms = _terms.Floats((2L * rows + 1) * outputs);
+        new Span<float>(terms, outputs).Clear();
+        MultiplySegments<TCodes>(rounded.Words, rounded.Sums, 2 * rows, weight, panels, terms, terms + outputs, outputs);
+        for (var row = 0; row < rows; row++)
+        {
+            var first = terms + (1L + row) * outputs;
+            var second = first + (long)rows * outputs;
+            var target = results + (long)row * weight.OutFeatures + panels.FirstOutput;
+            for (var output = 0; output < panels.OutFeatures; output++)
+            {
+                target[output] = first[output] + second[output] + panels.Bias[output];
+            }
+        }
+    }
+
+    /// <param name="terms">Into how many the inputs are cut: as many times as many rows.</param>
+    private RoundedSegmentInputs<TCodes> Rounded<TCodes>(float* inputs, int rows, int terms, QuantizedPanels panels)
+        where TCodes : ISegmentCodes
+    {
         var segments = panels.PanelSegments;
-        var tiles = new InputTiles(rows, segments.Length, TSimd.MaxRows);
-        var padded = tiles.Count == 0 ? 0 : tiles.FirstRow(tiles.Count - 1) + tiles.KernelRows(tiles.Count - 1);
-        var ordered = _segmentInputs.Floats((long)padded * (segments.Length + segments.Count));
-        var sums = ordered + (long)padded * segments.Length;
-        Threads.Run(
-            padded, (long)padded * segments.Length,
-            new SegmentInputs<TCodes>(segments, inputs, rows, panels.InFeatures, ordered, sums));
+        var memory = _segmentInputs.Floats(RoundedSegmentInputs<TCodes>.Floats(segments, rows * terms, Threads.Count));
+        var rounded = new RoundedSegmentInputs<TCodes>(segments, inputs, rows, terms, panels.InFeatures, memory);
+        Threads.Run(rows, (long)rows * segments.Length, rounded);
+        return rounded;
+    }
+
+    /// <param name="ordered">Inputs row by row, a word for each step.</param>
+    /// <param name="sums">What rounded inputs have for each segment, row by row.</param>
+    /// <param name="bias">For whole panels.</param>
+    private void MultiplySegments<TCodes>(
+        float* ordered, float* sums, int rows, QuantizedWeight weight, QuantizedPanels panels, float* bias, float* results,
+        int resultStride)
+        where TCodes : ISegmentCodes
+    {
+        var segments = panels.PanelSegments;
+        var words = SegmentKernels<V, TSimd, TCodes>.StepsOf(segments.Length);
+        var tiles = new InputTiles(rows, words, TSimd.MaxRows);
         float* filled = null;
         if (rows > SegmentGemmJob<V, TSimd, TCodes>.MostSingleRows)
         {
@@ -70,12 +129,12 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>
         var product = new GemmJob<V, TSimd, F32Panel>
         {
             Inputs = filled,
-            Bias = panels.Bias,
-            Output = results + panels.FirstOutput,
-            OutputStride = weight.OutFeatures,
+            Bias = bias,
+            Output = results,
+            OutputStride = resultStride,
             Scratch = _resultTiles.Floats((long)GemmJob<V, TSimd, F32Panel>.ScratchFloats * Threads.Count),
             Tiles = tiles,
-            Pairs = segments.Length / 2,
+            Pairs = words / 2,
             OutFeatures = panels.OutFeatures,
             PanelCount = panels.PanelCount,
             Split = SplitOf(panels.PanelCount, panels.PanelBytes, tiles, cut),

@@ -21,6 +21,7 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>(CpuOptions options)
 
     private readonly ScratchMemory _inputTiles = new();
     private readonly ScratchMemory _segmentInputs = new();
+    private readonly ScratchMemory _terms = new();
     private readonly ScratchMemory _resultTiles = new();
     private readonly ScratchMemory _embeddings = new();
 
@@ -131,6 +132,7 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>(CpuOptions options)
     {
         _inputTiles.Dispose();
         _segmentInputs.Dispose();
+        _terms.Dispose();
         _resultTiles.Dispose();
         _attention.Dispose();
         _attentionParts.Dispose();

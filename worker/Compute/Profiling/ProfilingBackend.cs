@@ -20,6 +20,12 @@ internal sealed partial class ProfilingBackend(Backend inner, OperationProfile p
     /// <summary>A graph would hide its operations.</summary>
     public override bool CapturesGraphs => false;
 
+    public override bool KeepsInputs
+    {
+        get => inner.KeepsInputs;
+        set => inner.KeepsInputs = value;
+    }
+
     public override GemmTuning Tuning => inner.Tuning;
 
     public override IReadOnlyList<string> VariantsOf(LinearWeight weight, int rows) => inner.VariantsOf(weight, rows);

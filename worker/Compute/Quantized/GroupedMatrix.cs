@@ -25,6 +25,26 @@ internal abstract class GroupedMatrix : QuantizedMatrix
     /// <summary>In [0, 2^Bits].</summary>
     public abstract int Zero(int group, int output);
 
+    /// <summary>Whether every <see cref="Zero"/> is in the middle of the codes. Looks at all of them, unless the format says it.</summary>
+    public virtual bool IsSymmetric
+    {
+        get
+        {
+            for (var group = 0; group < Groups; group++)
+            {
+                for (var output = 0; output < OutFeatures; output++)
+                {
+                    if (Zero(group, output) != 1 << (Bits - 1))
+                    {
+                        return false;
+                    }
+                }
+            }
+
+            return true;
+        }
+    }
+
     public sealed override float WeightOf(int output, int k, byte code) =>
         (code - Zero(GroupOf[k], output)) * Scale(GroupOf[k], output);
 }

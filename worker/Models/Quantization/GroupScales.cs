@@ -17,7 +17,7 @@ internal sealed record GroupScales(ImmutableArray<int> Rows, ImmutableArray<int>
 {
     private const string Suffix = ".scales";
 
-    /// <summary>Numbers that a group and output keep: a scale and a zero.</summary>
+    /// <summary>Numbers that a group and output keep at most: a scale and a zero.</summary>
     private const int Numbers = 2;
 
     /// <summary>Groups along the inputs.</summary>

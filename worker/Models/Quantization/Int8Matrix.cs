@@ -18,6 +18,8 @@ internal sealed class Int8Matrix(string name, HostTensor weights, HostTensor? ze
 
     public override DType ScaleDType => scales.DType;
 
+    public override bool IsSymmetric => zeros is null || base.IsSymmetric;
+
     public override float Scale(int group, int output) => scales.Values[group * OutFeatures + output];
 
     public override int Zero(int group, int output) =>

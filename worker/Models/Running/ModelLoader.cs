@@ -105,6 +105,7 @@ internal static class ModelLoader
         using var ahead = new ReadAhead(source, progress, group?.Rank ?? 0, group?.Size ?? 1);
         var rounding = WeightRounding.Of(options.Quantization, config.Quantization);
         var quantization = options.RoundsInputs ? config.Quantization : config.Quantization?.WithFloatInputs();
+        backend.KeepsInputs = !options.RoundsInputs;
         var weights = new WeightLoader(source, backend, ahead)
         {
             Quantization = quantization,

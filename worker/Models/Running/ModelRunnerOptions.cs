@@ -35,7 +35,8 @@ internal sealed record ModelRunnerOptions
     /// <see cref="Models.Quantization.QuantizationScheme.Method"/>, <c>none</c>, or <c>auto</c> for whatever it is.</summary>
     public string Quantization { get; init; } = "auto";
 
-    /// <summary>Whether inputs of layers are rounded where the checkpoint asks for it (W8A8). References are computed without.</summary>
+    /// <summary>Whether inputs of quantized layers are rounded: to 8 bits where the checkpoint asks for it (W8A8), to 16 where the device
+    /// is faster with that. References are computed without.</summary>
     public bool RoundsInputs { get; init; } = true;
 
     /// <summary>Element type of the KV cache (<c>--kv-cache-dtype</c>).</summary>

@@ -16,7 +16,13 @@ namespace Cluster.Worker.Tests.Models.Parallel;
 /// <summary>What ranks hold, and what is said when one of them cannot go on.</summary>
 public sealed class TensorParallelModelTests
 {
-    private static readonly ModelRunnerOptions Options = new() { MaxBatchedTokens = 32, MaxSequences = 2, MaxModelLength = 64 };
+    private static readonly ModelRunnerOptions Options = new()
+    {
+        MaxBatchedTokens = 32,
+        MaxSequences = 2,
+        MaxModelLength = 64,
+        RoundsInputs = false,
+    };
 
     public static MatrixTheoryData<string, int> Checkpoints { get; } = new(["haiku-1m", .. QuantizedCheckpoints.Haiku], [2, 4]);
 

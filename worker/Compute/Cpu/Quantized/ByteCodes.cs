@@ -15,14 +15,16 @@ internal readonly unsafe struct ByteCodes<TTable> : ISegmentCodes
 
     public static int PerWord => 4;
 
+    public static bool AreIntegers => true;
+
     public static bool HasOffsets => true;
 
-    public static float Factor(int place) => 1f / (1 << 24);
+    public static int Steps => 2;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V Weights<V, TSimd>(V half, int place)
+    public static V Weights<V, TSimd>(V half, int step)
         where V : unmanaged
-        where TSimd : ISimd<V> => TSimd.TopBytes(half, 24 - 8 * place);
+        where TSimd : ISimd<V> => step == 0 ? TSimd.SignedEvenBytes(half) : TSimd.SignedOddBytes(half);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void ReadGroup<V, TSimd>(byte* table, int group, out V scale, out V nextScale, out V offset, out V nextOffset)

@@ -9,14 +9,18 @@ internal readonly unsafe struct Fp8Codes : ISegmentCodes
 {
     public static int PerWord => SmallE4M3.PerWord;
 
+    public static bool AreIntegers => false;
+
     public static bool HasOffsets => false;
 
-    public static float Factor(int place) => SmallE4M3.Factor;
+    public static float Factor => SmallE4M3.Factor;
+
+    public static int Steps => PerWord;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V Weights<V, TSimd>(V half, int place)
+    public static V Weights<V, TSimd>(V half, int step)
         where V : unmanaged
-        where TSimd : ISimd<V> => SmallE4M3.Weights<V, TSimd>(half, place);
+        where TSimd : ISimd<V> => SmallE4M3.Weights<V, TSimd>(half, step);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void ReadGroup<V, TSimd>(byte* table, int group, out V scale, out V nextScale, out V offset, out V nextOffset)

@@ -4,29 +4,38 @@ namespace Cluster.Worker.Compute.Cpu.Quantized;
 
 /// <summary>Codes that are multiplied as they are, scaled after a segment's sum: see <see cref="SegmentKernels{V, TSimd, TCodes}"/>, which
 /// is compiled once for each kind.</summary>
-/// <remarks>A code stays where it is in its word and so counts by a power of two too much; its input was multiplied by the inverse. Such
-/// factors are exact, and cost nothing here.</remarks>
+/// <remarks>A word is multiplied in <see cref="Steps"/>. Codes that are integers are multiplied as such, two of a word in one step, by
+/// inputs that were rounded to 16 bits (<see cref="RoundedSegmentInputs{TCodes}"/>): the code at place s together with that at place
+/// s + <see cref="Steps"/>.</remarks>
 internal unsafe interface ISegmentCodes
 {
     /// <summary>Codes in a word: 4 or 8.</summary>
     static abstract int PerWord { get; }
 
+    /// <summary>Whether codes are integers, of at most 8 bits and a sign.</summary>
+    static abstract bool AreIntegers { get; }
+
     /// <summary>Whether something is added to what every code stands for.</summary>
     static abstract bool HasOffsets { get; }
 
-    /// <summary>What the input of a code is multiplied with.</summary>
-    /// <param name="place">Of the code in its word.</param>
-    static abstract float Factor(int place);
+    /// <summary>What every code that is an integer is too large by.</summary>
+    static virtual int Middle => 0;
 
-    /// <summary>What <see cref="Weights"/> takes for places up to 3, and from 4 on.</summary>
+    /// <summary>What inputs of codes that are no integers are multiplied with, a power of two.</summary>
+    static virtual float Factor => 1;
+
+    /// <summary>Multiplications that a word takes: 2 or 4.</summary>
+    static abstract int Steps { get; }
+
+    /// <summary>What <see cref="Weights"/> takes for the first or the second half of the steps.</summary>
     static virtual V Half<V, TSimd>(V words, int half)
         where V : unmanaged
         where TSimd : ISimd<V> => words;
 
-    /// <summary>The codes at a place of each word as floats.</summary>
+    /// <summary>The codes of a step of each word: one as a float, or two as numbers of 16 bits.</summary>
     /// <param name="half">A half of the words.</param>
-    /// <param name="place">A constant: each place is a way of its own to take bits out.</param>
-    static abstract V Weights<V, TSimd>(V half, int place)
+    /// <param name="step">A constant: each step is a way of its own to take bits out.</param>
+    static abstract V Weights<V, TSimd>(V half, int step)
         where V : unmanaged
         where TSimd : ISimd<V>;
 

@@ -9,14 +9,16 @@ internal readonly unsafe struct NibbleSuperblockCodes : ISegmentCodes
 {
     public static int PerWord => PackedNibbles.PerWord;
 
+    public static bool AreIntegers => true;
+
     public static bool HasOffsets => true;
 
-    public static float Factor(int place) => PackedNibbles.Factor(place);
+    public static int Steps => PackedNibbles.Steps;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V Weights<V, TSimd>(V half, int place)
+    public static V Weights<V, TSimd>(V half, int step)
         where V : unmanaged
-        where TSimd : ISimd<V> => PackedNibbles.Weights<V, TSimd>(half, place);
+        where TSimd : ISimd<V> => PackedNibbles.Weights<V, TSimd>(half, step);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void ReadGroup<V, TSimd>(byte* table, int group, out V scale, out V nextScale, out V offset, out V nextOffset)

@@ -17,6 +17,23 @@ internal readonly unsafe struct PanelSegments(int count, int length, int* ends, 
 
     public int GroupOf(int segment) => groups[segment];
 
+    /// <summary>Copies a row's inputs to their places; those that no input has become zero.</summary>
+    public void Arrange(float* inputs, int inFeatures, float* places)
+    {
+        if (order == null)
+        {
+            new Span<float>(inputs, inFeatures).CopyTo(new Span<float>(places, inFeatures));
+            new Span<float>(places + inFeatures, length - inFeatures).Clear();
+            return;
+        }
+
+        for (var place = 0; place < length; place++)
+        {
+            var input = order[place];
+            places[place] = input < 0 ? 0 : inputs[input];
+        }
+    }
+
     /// <summary>The segment after as many as fit into so many places; at least one.</summary>
     public int EndFrom(int first, int places)
     {

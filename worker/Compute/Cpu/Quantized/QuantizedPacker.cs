@@ -107,6 +107,13 @@ internal static unsafe class QuantizedPacker
             case Fp8Matrix fp8:
                 ((float*)table)[lane] = fp8.Scale(output);
                 break;
+            case GroupedMatrix grouped when target.IsSymmetric:
+                for (var group = 0; group < grouped.Groups; group++)
+                {
+                    PackScale(table, group * target.PanelWidth + lane, target.TableDType, grouped.Scale(group, output));
+                }
+
+                break;
             case GroupedMatrix grouped:
                 for (var group = 0; group < grouped.Groups; group++)
                 {
@@ -150,6 +157,22 @@ internal static unsafe class QuantizedPacker
         }
 
         table[lane] = (uint)((blocks - 1) * part.Groups);
+    }
+
+    private static void PackScale(byte* table, int place, DType dtype, float scale)
+    {
+        switch (dtype)
+        {
+            case DType.F16:
+                ((Half*)table)[place] = (Half)scale;
+                break;
+            case DType.BF16:
+                ((ushort*)table)[place] = (ushort)(BitConverter.SingleToUInt32Bits(scale) >> 16);
+                break;
+            default:
+                ((float*)table)[place] = scale;
+                break;
+        }
     }
 
     private static void PackPair(byte* table, int pair, int lane, QuantizedPanels target, float even, float odd)

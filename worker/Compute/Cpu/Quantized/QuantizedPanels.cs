@@ -13,6 +13,7 @@ namespace Cluster.Worker.Compute.Cpu.Quantized;
 /// panel 0 │FP8:     scale n0│n1│n2│n3│ as F32            │k0-k7: n0│n1│n2│n3│k8-k15: n0│n1│n2│n3│ …
 ///         │blocks:  place n0│n1│n2│n3│b0: scale g0│g1│ …b1: …  │
 ///         │grouped: g0 scale+zero n0│n1│n2│n3│g1: …      │
+///         │the same, symmetric: g0 scale n0│n1│n2│n3│g1: …
 ///         │lookup:  entries 0+1 n0│n1│n2│n3│2+3: …       │
 ///         │MXFP4:   g0 exponent n0│n1│n2│n3│g1: …        │
 ///         │K-quants: see SuperblockPacker                │
@@ -46,11 +47,13 @@ internal sealed unsafe class QuantizedPanels
         TableDType = parts[0].TableDType;
         Inputs = RoundsInputsOf(parts[0]) ? parts[0].Inputs : null;
         Segments = Inputs is null ? Segments.Of(parts[0]) : null;
+        IsSymmetric = Segments is not null && parts.All(part => part is GroupedMatrix { IsSymmetric: true });
         var words = Segments is null && Kind == QuantizedKind.Superblock ? SuperblockPacker.WordsOf(InFeatures, Bits)
             : ((long)(Segments?.Length ?? InFeatures) * Bits + 31) / 32;
         var groups = parts[0].Groups;
         TableBytes = Kind switch
         {
+            QuantizedKind.Grouped when IsSymmetric => Whole((long)panelWidth * groups * TableDType.Size()),
             QuantizedKind.Grouped => 2L * panelWidth * groups * TableDType.Size(),
             QuantizedKind.Lookup => (long)panelWidth * LookupMatrix.Entries * TableDType.Size(),
             QuantizedKind.BlockFp8 => Whole(sizeof(float) * (panelWidth + ((long)MostBlocks(parts) * groups))),
@@ -72,6 +75,9 @@ internal sealed unsafe class QuantizedPanels
 
     /// <summary>How inputs are ordered where codes are scaled after they are summed; null where each becomes a weight first.</summary>
     public Segments? Segments { get; }
+
+    /// <summary>Whether codes are grouped and have segments, and a table needs no zeros.</summary>
+    public bool IsSymmetric { get; }
 
     public int FirstOutput { get; }
 

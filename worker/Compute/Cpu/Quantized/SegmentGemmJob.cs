@@ -5,7 +5,7 @@ using Cluster.Worker.Compute.Cpu.Threads;
 namespace Cluster.Worker.Compute.Cpu.Quantized;
 
 /// <summary><see cref="GemmJob{V, TSimd, TFormat}"/> over codes that are scaled after they are summed. One or two rows stream the codes
-/// through registers; for more, a block of a panel becomes floats in L1 once, and every tile of the chunk passes. Called by
+/// through registers; for more, a block of a panel is decoded into L1 once, and every tile of the chunk passes. Called by
 /// <see cref="VectorBackend{V, TSimd}"/>; the arithmetic is in <see cref="SegmentKernels{V, TSimd, TCodes}"/>.</summary>
 internal unsafe struct SegmentGemmJob<V, TSimd, TCodes> : IParallelBody
     where V : unmanaged
@@ -17,6 +17,9 @@ internal unsafe struct SegmentGemmJob<V, TSimd, TCodes> : IParallelBody
 
     private const int LineBytes = 64;
 
+    /// <summary>Places in two steps, which take as many bytes of inputs as a pair of floats.</summary>
+    private static int PlacesOfPair => TCodes.AreIntegers ? 4 : 2;
+
     /// <summary>Scales and offsets of the most segments that a block may have, of the fewest places.</summary>
     private const int TableFloats =
         1024 * GemmCut.MostBlockKilobytes / (2 * sizeof(float) * Quantized.Segments.Unit) * SegmentKernels<V, TSimd, TCodes>.TableVectors;
@@ -26,15 +29,17 @@ internal unsafe struct SegmentGemmJob<V, TSimd, TCodes> : IParallelBody
 
     public PanelSegments Segments;
 
-    /// <summary>Inputs row by row.</summary>
+    /// <summary>Inputs row by row, a word for each step.</summary>
     public float* Rows;
 
-    /// <summary>Sums of the inputs of each segment, row by row.</summary>
+    /// <summary>What rounded inputs have for each segment, row by row; of no meaning for floats.</summary>
     public float* Sums;
 
     public byte* Panels;
     public long PanelBytes;
     public long TableBytes;
+
+    private const int SumsOfSegment = RoundedSegmentInputs<TCodes>.PerSegment;
 
     private static int PanelWidth => GemmJob<V, TSimd, F32Panel>.PanelWidth;
 
@@ -69,8 +74,9 @@ internal unsafe struct SegmentGemmJob<V, TSimd, TCodes> : IParallelBody
             for (var row = 0; row < Product.Tiles.Rows; row++)
             {
                 SegmentKernels<V, TSimd, TCodes>.Row(
-                    Panels + panel * PanelBytes, Panels + next * PanelBytes, TableBytes, Segments, Rows + (long)row * Segments.Length,
-                    Sums + (long)row * Segments.Count, Product.Bias + panel * PanelWidth, Product.Bias + next * PanelWidth,
+                    Panels + panel * PanelBytes, Panels + next * PanelBytes, TableBytes, Segments,
+                    Rows + (long)row * StepsOf(Segments.Length), Sums + (long)row * Segments.Count * SumsOfSegment,
+                    Product.Bias + panel * PanelWidth, Product.Bias + next * PanelWidth,
                     scratch + (panel - firstPanel) * PanelResults + row * PanelWidth,
                     scratch + (next - firstPanel) * PanelResults + row * PanelWidth);
             }
@@ -88,7 +94,7 @@ internal unsafe struct SegmentGemmJob<V, TSimd, TCodes> : IParallelBody
 
         var blockPlaces = Math.Max(
             Quantized.Segments.MostInputs, Product.Cut.BlockKilobytes * 1024 / (PanelWidth * sizeof(float)));
-        var sweepPlaces = 2 * Product.SweepPairs(endTile - firstTile, blockPlaces / 2);
+        var sweepPlaces = Product.SweepPairs(endTile - firstTile, StepsOf(blockPlaces) / 2) * PlacesOfPair;
         var decoded = scratch + GemmCut.MostBatchPanels * PanelResults;
         var table = stackalloc float[TableFloats];
         for (var sweep = 0; sweep < Segments.Count;)
@@ -119,8 +125,8 @@ internal unsafe struct SegmentGemmJob<V, TSimd, TCodes> : IParallelBody
     private readonly void MultiplyTile(int tile, int firstSegment, int endSegment, float* w, float* table, float* results)
     {
         var rows = Product.Tiles.KernelRows(tile);
-        var x = Product.Inputs + Product.Tiles.Offset(tile) + (long)Segments.StartOf(firstSegment) * rows;
-        var sums = Sums + (long)Product.Tiles.FirstRow(tile) * Segments.Count;
+        var x = Product.Inputs + Product.Tiles.Offset(tile) + (long)StepsOf(Segments.StartOf(firstSegment)) * rows;
+        var sums = Sums + (long)Product.Tiles.FirstRow(tile) * Segments.Count * SumsOfSegment;
         switch (rows)
         {
             case 4:
@@ -139,7 +145,7 @@ internal unsafe struct SegmentGemmJob<V, TSimd, TCodes> : IParallelBody
     }
 
     /// <summary>Decodes a block of a panel, and asks for the codes of the next.</summary>
-    private readonly void Decode(int panel, int firstSegment, int endSegment, float* floats, float* table)
+    private readonly void Decode(int panel, int firstSegment, int endSegment, float* decoded, float* table)
     {
         var codes = Panels + panel * PanelBytes + TableBytes;
         var bytesOfPlace = (PanelBytes - TableBytes) / Segments.Length;
@@ -151,8 +157,10 @@ internal unsafe struct SegmentGemmJob<V, TSimd, TCodes> : IParallelBody
         }
 
         SegmentKernels<V, TSimd, TCodes>.Decode(
-            Panels + panel * PanelBytes, TableBytes, Segments, firstSegment, endSegment, floats, table);
+            Panels + panel * PanelBytes, TableBytes, Segments, firstSegment, endSegment, decoded, table);
     }
+
+    private static int StepsOf(int places) => SegmentKernels<V, TSimd, TCodes>.StepsOf(places);
 
     private static void Begin(float* results, int rows, float* bias)
     {

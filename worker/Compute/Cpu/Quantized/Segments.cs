@@ -17,7 +17,8 @@ namespace Cluster.Worker.Compute.Cpu.Quantized;
 /// <param name="Groups">The group of each segment.</param>
 internal sealed record Segments(ImmutableArray<int> Order, ImmutableArray<int> Ends, ImmutableArray<int> Groups)
 {
-    /// <summary>Inputs of a segment: their weights as floats take half of L1.</summary>
+    /// <summary>Inputs of a segment: their weights as floats take half of L1, and rounded to 16 bits times codes of 8 bits they sum to 31
+    /// bits.</summary>
     public const int MostInputs = 256;
 
     /// <summary>Segments have a multiple of so many places: whole words of 4 and of 8 bits.</summary>

@@ -12,9 +12,27 @@ internal unsafe partial interface ISimd<V>
     /// <summary>Bytes 1 and 3 of each word, as two numbers of 16 bits.</summary>
     static abstract V OddBytes(V words);
 
+    /// <summary>Bytes 0 and 2 of each word, signed, as two numbers of 16 bits.</summary>
+    static abstract V SignedEvenBytes(V words);
+
+    /// <summary>Bytes 1 and 3 of each word, signed, as two numbers of 16 bits.</summary>
+    static abstract V SignedOddBytes(V words);
+
+    /// <summary>The 4 bits from <paramref name="shift"/> (0, 4, 8 or 12) on of each half of a word, as two numbers of 16 bits.</summary>
+    static abstract V Nibbles(V words, int shift);
+
     /// <summary>Adds to lane i of the sums the products of the two signed 16-bit numbers of word i with those of
     /// <paramref name="x"/>.</summary>
     static abstract V AddPairs(V words, int x, V sums);
+
+    /// <summary>Adds to lane i of the sums the products of the two signed 16-bit numbers of word i of <paramref name="words"/> with those
+    /// of <paramref name="others"/>.</summary>
+    static abstract V AddPairs(V words, V others, V sums);
+
+    static abstract V SubtractIntegers(V sums, V others);
+
+    /// <summary>The floats nearest to the sums.</summary>
+    static abstract V Rounded(V sums);
 
     /// <summary>Adds to lane i of the sums the products of the four unsigned bytes of word i with the signed ones of
     /// <paramref name="x"/>.</summary>

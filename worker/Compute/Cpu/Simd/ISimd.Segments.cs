@@ -4,15 +4,6 @@ namespace Cluster.Worker.Compute.Cpu.Simd;
 /// lane, whatever its type says.</summary>
 internal unsafe partial interface ISimd<V>
 {
-    /// <summary>The bits of <paramref name="mask"/>, without the highest, as an integer.</summary>
-    static abstract V MaskedCodes(V words, uint mask);
-
-    /// <summary>The bits from <paramref name="shift"/> on, which must not be 0, as an integer.</summary>
-    static abstract V HighCodes(V words, int shift);
-
-    /// <summary>The signed byte that <paramref name="shift"/> (0, 8, 16 or 24) brings to the top, times 2^24.</summary>
-    static abstract V TopBytes(V words, int shift);
-
     /// <summary>The E4M3 that <paramref name="shift"/> brings to the top, times 2^-120; not for NaN.</summary>
     static abstract V SmallE4M3(V words, int shift);
 

@@ -41,6 +41,9 @@ internal readonly unsafe partial struct Simd256
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> LoadFiniteF16(byte* source) => WidenHighHalves((LoadHalves(source) << 16).AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<uint> LoadHalves(byte* source)
     {
         if (Avx2.IsSupported)

@@ -16,11 +16,37 @@ internal readonly unsafe partial struct Simd256
     public static Vector256<float> OddBytes(Vector256<float> words) => (words.AsUInt16() >>> 8).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> AddPairs(Vector256<float> words, int x, Vector256<float> sums)
+    public static Vector256<float> SignedEvenBytes(Vector256<float> words) => ((words.AsInt16() << 8) >> 8).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> SignedOddBytes(Vector256<float> words) => (words.AsInt16() >> 8).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Nibbles(Vector256<float> words, int shift)
     {
-        var (a, b) = (words.AsInt16(), Vector256.Create(x).AsInt16());
-        return (sums.AsInt32() + (Avx2.IsSupported ? Avx2.MultiplyAddAdjacent(a, b) : Dots(a, b))).AsSingle();
+        var halves = shift == 0 ? words.AsUInt16() : words.AsUInt16() >>> shift;
+        return (shift == 12 ? halves : halves & Vector256.Create((ushort)15)).AsSingle();
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> AddPairs(Vector256<float> words, int x, Vector256<float> sums) =>
+        AddPairs(words, Vector256.Create(x).AsSingle(), sums);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> AddPairs(Vector256<float> words, Vector256<float> others, Vector256<float> sums)
+    {
+        var (a, b) = (words.AsInt16(), others.AsInt16());
+        return AvxVnni.IsSupported
+            ? AvxVnni.MultiplyWideningAndAdd(sums.AsInt32(), a, b).AsSingle()
+            : (sums.AsInt32() + (Avx2.IsSupported ? Avx2.MultiplyAddAdjacent(a, b) : Dots(a, b))).AsSingle();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> SubtractIntegers(Vector256<float> sums, Vector256<float> others) =>
+        (sums.AsInt32() - others.AsInt32()).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Rounded(Vector256<float> sums) => Vector256.ConvertToSingle(sums.AsInt32());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> AddQuads(Vector256<float> words, int x, Vector256<float> sums)

@@ -8,21 +8,6 @@ namespace Cluster.Worker.Compute.Cpu.Simd;
 internal readonly unsafe partial struct Simd256
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> MaskedCodes(Vector256<float> words, uint mask) =>
-        Vector256.ConvertToSingle((words.AsUInt32() & Vector256.Create(mask)).AsInt32());
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> HighCodes(Vector256<float> words, int shift) =>
-        Vector256.ConvertToSingle((words.AsUInt32() >>> shift).AsInt32());
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> TopBytes(Vector256<float> words, int shift)
-    {
-        var shifted = shift == 0 ? words.AsInt32() : words.AsInt32() << shift;
-        return Vector256.ConvertToSingle(shift == 24 ? shifted : shifted & Vector256.Create(0xFF << 24));
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> SmallE4M3(Vector256<float> words, int shift) =>
         (((shift == 0 ? words.AsInt32() : words.AsInt32() << shift) >> 4) & Vector256.Create(unchecked((int)0x87F0_0000))).AsSingle();
 

@@ -41,6 +41,9 @@ internal readonly unsafe partial struct Simd512
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LoadFiniteF16(byte* source) => WidenHighHalves((LoadHalves(source) << 16).AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<uint> LoadHalves(byte* source)
     {
         var halves = Vector256.Load((ushort*)source);

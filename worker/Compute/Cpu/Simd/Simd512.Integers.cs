@@ -17,11 +17,36 @@ internal readonly unsafe partial struct Simd512
     public static Vector512<float> OddBytes(Vector512<float> words) => (words.AsUInt16() >>> 8).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> SignedEvenBytes(Vector512<float> words) => ((words.AsInt16() << 8) >> 8).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> SignedOddBytes(Vector512<float> words) => (words.AsInt16() >> 8).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Nibbles(Vector512<float> words, int shift)
+    {
+        var halves = shift == 0 ? words.AsUInt16() : words.AsUInt16() >>> shift;
+        return (shift == 12 ? halves : halves & Vector512.Create((ushort)15)).AsSingle();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> AddPairs(Vector512<float> words, int x, Vector512<float> sums) =>
+        AddPairs(words, Vector512.Create(x).AsSingle(), sums);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> AddPairs(Vector512<float> words, Vector512<float> others, Vector512<float> sums) =>
         Avx512BW.IsSupported
-            ? (sums.AsInt32() + Avx512BW.MultiplyAddAdjacent(words.AsInt16(), Vector512.Create(x).AsInt16())).AsSingle()
+            ? (sums.AsInt32() + Avx512BW.MultiplyAddAdjacent(words.AsInt16(), others.AsInt16())).AsSingle()
             : Vector512.Create(
-                Simd256.AddPairs(words.GetLower(), x, sums.GetLower()), Simd256.AddPairs(words.GetUpper(), x, sums.GetUpper()));
+                Simd256.AddPairs(words.GetLower(), others.GetLower(), sums.GetLower()),
+                Simd256.AddPairs(words.GetUpper(), others.GetUpper(), sums.GetUpper()));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> SubtractIntegers(Vector512<float> sums, Vector512<float> others) =>
+        (sums.AsInt32() - others.AsInt32()).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Rounded(Vector512<float> sums) => Vector512.ConvertToSingle(sums.AsInt32());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> AddQuads(Vector512<float> words, int x, Vector512<float> sums) => Vector512.Create(

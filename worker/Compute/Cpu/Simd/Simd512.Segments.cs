@@ -8,21 +8,6 @@ namespace Cluster.Worker.Compute.Cpu.Simd;
 internal readonly unsafe partial struct Simd512
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> MaskedCodes(Vector512<float> words, uint mask) =>
-        Vector512.ConvertToSingle((words.AsUInt32() & Vector512.Create(mask)).AsInt32());
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> HighCodes(Vector512<float> words, int shift) =>
-        Vector512.ConvertToSingle((words.AsUInt32() >>> shift).AsInt32());
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> TopBytes(Vector512<float> words, int shift)
-    {
-        var shifted = shift == 0 ? words.AsInt32() : words.AsInt32() << shift;
-        return Vector512.ConvertToSingle(shift == 24 ? shifted : shifted & Vector512.Create(0xFF << 24));
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> SmallE4M3(Vector512<float> words, int shift) =>
         (((shift == 0 ? words.AsInt32() : words.AsInt32() << shift) >> 4) & Vector512.Create(unchecked((int)0x87F0_0000))).AsSingle();
 

@@ -9,6 +9,8 @@ internal readonly unsafe partial struct SimdScalar
 
     public static float LoadF16(byte* source) => (float)Unsafe.ReadUnaligned<Half>(source);
 
+    public static float LoadFiniteF16(byte* source) => LoadF16(source);
+
     public static void StoreBf16(float vector, byte* destination)
     {
         var bits = BitConverter.SingleToUInt32Bits(vector);

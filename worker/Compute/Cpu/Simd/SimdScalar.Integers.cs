@@ -11,6 +11,28 @@ internal readonly unsafe partial struct SimdScalar
 
     public static float OddBytes(float words) => Bits.UInt32BitsToSingle((Bits.SingleToUInt32Bits(words) >> 8) & 0x00FF_00FF);
 
+    public static float SignedEvenBytes(float words)
+    {
+        var word = Bits.SingleToUInt32Bits(words);
+        return OfPair((sbyte)word, (sbyte)(word >> 16));
+    }
+
+    public static float SignedOddBytes(float words)
+    {
+        var word = Bits.SingleToUInt32Bits(words);
+        return OfPair((sbyte)(word >> 8), (sbyte)(word >> 24));
+    }
+
+    public static float Nibbles(float words, int shift) =>
+        Bits.UInt32BitsToSingle((Bits.SingleToUInt32Bits(words) >> shift) & 0x000F_000F);
+
+    public static float AddPairs(float words, float others, float sums) => AddPairs(words, Bits.SingleToInt32Bits(others), sums);
+
+    public static float SubtractIntegers(float sums, float others) =>
+        Bits.Int32BitsToSingle(Bits.SingleToInt32Bits(sums) - Bits.SingleToInt32Bits(others));
+
+    public static float Rounded(float sums) => Bits.SingleToInt32Bits(sums);
+
     public static float AddPairs(float words, int x, float sums)
     {
         var word = Bits.SingleToInt32Bits(words);
@@ -26,4 +48,6 @@ internal readonly unsafe partial struct SimdScalar
     }
 
     public static float WithoutZeros(float sums, float zeros, int total) => Bits.SingleToInt32Bits(sums) - ((int)zeros * total);
+
+    private static float OfPair(short low, short high) => Bits.Int32BitsToSingle((ushort)low | (high << 16));
 }

@@ -5,12 +5,6 @@ namespace Cluster.Worker.Compute.Cpu.Simd;
 /// <content>Codes as they lie in their words.</content>
 internal readonly unsafe partial struct SimdScalar
 {
-    public static float MaskedCodes(float words, uint mask) => (int)(Bits.SingleToUInt32Bits(words) & mask);
-
-    public static float HighCodes(float words, int shift) => (int)(Bits.SingleToUInt32Bits(words) >> shift);
-
-    public static float TopBytes(float words, int shift) => (Bits.SingleToInt32Bits(words) << shift) & (0xFF << 24);
-
     public static float SmallE4M3(float words, int shift) =>
         Bits.Int32BitsToSingle(((Bits.SingleToInt32Bits(words) << shift) >> 4) & unchecked((int)0x87F0_0000));
 

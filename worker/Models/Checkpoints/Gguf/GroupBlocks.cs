@@ -43,6 +43,8 @@ internal sealed class GroupBlocks : GroupedMatrix
 
     public override DType ScaleDType => DType.F16;
 
+    public override bool IsSymmetric => true;
+
     private int BlockBytes => _blocks.Shape[2];
 
     public override float Scale(int group, int output) =>

@@ -10,7 +10,8 @@ internal static class QuantizedMatrices
     /// <summary>Kinds that <see cref="Random"/> makes.</summary>
     public static readonly string[] Kinds =
         ["fp8", "fp8 blocks", "fp8 blocks, cut", "4 bits", "4 bits, act-order", "4 bits, bf16 scales", "4 bits, f32 scales",
-            "4 bits, groups of 64", "8 bits", "8 bits, groups of 64", "8 bits, act-order", "lookup", "lookup, bf16", "mxfp4", "mxfp4, cut",
+            "4 bits, groups of 64", "4 bits, symmetric", "4 bits, symmetric, bf16 scales", "4 bits, symmetric, f32 scales", "8 bits",
+            "8 bits, symmetric", "8 bits, groups of 64", "8 bits, act-order", "lookup", "lookup, bf16", "mxfp4", "mxfp4, cut",
             "4 bits, superblocks", "4 bits, superblocks, cut", "5 bits, superblocks", "5 bits, superblocks, cut", "6 bits, superblocks",
             "6 bits, superblocks, cut"];
 
@@ -42,6 +43,32 @@ internal static class QuantizedMatrices
         }
 
         return weights;
+    }
+
+    /// <summary>What inputs <c>[rows, in]</c> count as: codes that are integers are multiplied by inputs that are integers of 16 bits, too,
+    /// those of a group scaled alike, up to 256 of them.</summary>
+    public static float[] InputsOf(QuantizedMatrix matrix, float[] x)
+    {
+        if (matrix is not (GroupedMatrix or Mxfp4Matrix or SuperblockMatrix { Bits: 4 }))
+        {
+            return x;
+        }
+
+        var rounded = new float[x.Length];
+        var groups = Enumerable.Range(0, matrix.InFeatures).GroupBy(k => matrix.GroupOf.IsEmpty ? 0 : matrix.GroupOf[k]);
+        foreach (var inputs in groups.SelectMany(group => group.Chunk(256)))
+        {
+            for (var row = 0; row < x.Length; row += matrix.InFeatures)
+            {
+                var scale = inputs.Max(k => MathF.Abs(x[row + k])) / 32767;
+                foreach (var k in inputs)
+                {
+                    rounded[row + k] = scale == 0 ? 0 : MathF.Round(x[row + k] * (1 / scale)) * scale;
+                }
+            }
+        }
+
+        return rounded;
     }
 
     public static QuantizedMatrix Random(string kind, Random random, int outFeatures, int inFeatures)
@@ -89,7 +116,8 @@ internal static class QuantizedMatrices
             inFeatures,
             [.. groupOf],
             Rounded(random, dtype, groups * outFeatures, 1f / (1 << bits)),
-            [.. Enumerable.Range(0, groups * outFeatures).Select(_ => random.Next((1 << bits) + 1))]);
+            [.. Enumerable.Range(0, groups * outFeatures).Select(
+                _ => kind.Contains("symmetric") ? 1 << (bits - 1) : random.Next((1 << bits) + 1))]);
     }
 
     /// <summary>Integers of 8 bits with a scale and a zero for each output, and inputs that are rounded as well.</summary>
