@@ -1,7 +1,6 @@
 using Cluster.Worker.Compute.Cpu.Gemm;
 using Cluster.Worker.Compute.Cpu.Memory;
 using Cluster.Worker.Compute.Cpu.Quantized;
-using Cluster.Worker.Compute.Quantized;
 
 namespace Cluster.Worker.Compute.Cpu;
 
@@ -60,32 +59,16 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>
 
     private void Multiply(in GemmJob<V, TSimd, F32Panel> product, QuantizedPanels panels)
     {
-        switch (panels.Kind, panels.TableDType)
+        switch (panels.TableDType)
         {
-            case (QuantizedKind.Superblock, _):
-                MultiplySuperblocks(product, panels);
-                break;
-            case (_, DType.F16):
+            case DType.F16:
                 Multiply<LookupCodes<F16Panel>>(product, panels);
                 break;
-            case (_, DType.BF16):
+            case DType.BF16:
                 Multiply<LookupCodes<Bf16Panel>>(product, panels);
                 break;
             default:
                 Multiply<LookupCodes<F32Panel>>(product, panels);
-                break;
-        }
-    }
-
-    private void MultiplySuperblocks(in GemmJob<V, TSimd, F32Panel> product, QuantizedPanels panels)
-    {
-        switch (panels.Bits)
-        {
-            case 5:
-                Multiply<SuperblockCodes<FiveBits>>(product, panels);
-                break;
-            default:
-                Multiply<SuperblockCodes<SixBits>>(product, panels);
                 break;
         }
     }
@@ -98,7 +81,6 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>
         {
             Product = product,
             Panels = panels.Panels,
-            Groups = panels.Groups,
             PanelBytes = panels.PanelBytes,
             TableBytes = panels.TableBytes,
         });

@@ -21,7 +21,7 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>
                 MultiplySegments<Mxfp4Codes>(inputs, rows, weight, panels, results);
                 break;
             case (QuantizedKind.Superblock, _):
-                MultiplySegments<NibbleSuperblockCodes>(inputs, rows, weight, panels, results);
+                MultiplySuperblocks(inputs, rows, weight, panels, results);
                 break;
             case (_, DType.F16):
                 MultiplyGrouped<F16Panel, F16PanelScales>(inputs, rows, weight, panels, results);
@@ -31,6 +31,22 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>
                 break;
             default:
                 MultiplyGrouped<F32Panel, F32PanelScales>(inputs, rows, weight, panels, results);
+                break;
+        }
+    }
+
+    private void MultiplySuperblocks(float* inputs, int rows, QuantizedWeight weight, QuantizedPanels panels, float* results)
+    {
+        switch (panels.Bits)
+        {
+            case 4:
+                MultiplySegments<SuperblockCodes<FourBits>>(inputs, rows, weight, panels, results);
+                break;
+            case 5:
+                MultiplySegments<SuperblockCodes<FiveBits>>(inputs, rows, weight, panels, results);
+                break;
+            default:
+                MultiplySegments<SuperblockCodes<SixBits>>(inputs, rows, weight, panels, results);
                 break;
         }
     }

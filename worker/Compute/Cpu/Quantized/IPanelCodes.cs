@@ -8,11 +8,10 @@ namespace Cluster.Worker.Compute.Cpu.Quantized;
 internal unsafe interface IPanelCodes
 {
     /// <summary>Writes the weights of a run of inputs as <see cref="F32Panel"/> stores them.</summary>
-    /// <param name="table">The panel's scales, zeros or entries.</param>
+    /// <param name="table">The panel's entries.</param>
     /// <param name="codes">The panel's codes.</param>
-    /// <param name="groups">Of the inputs; of no meaning to codes without groups.</param>
     /// <param name="target"><c>[count][panel width]</c>.</param>
-    static abstract void Decode<V, TSimd>(byte* table, uint* codes, PanelGroups groups, int firstK, int count, float* target)
+    static abstract void Decode<V, TSimd>(byte* table, uint* codes, int firstK, int count, float* target)
         where V : unmanaged
         where TSimd : ISimd<V>;
 }

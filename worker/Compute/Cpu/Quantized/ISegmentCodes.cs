@@ -24,6 +24,10 @@ internal unsafe interface ISegmentCodes
     /// <summary>What inputs of codes that are no integers are multiplied with, a power of two.</summary>
     static virtual float Factor => 1;
 
+    /// <summary>Bits that codes of 4 bits a place have beyond those, in words of their own (<see cref="SuperblockPacker"/>): 0, 1 or
+    /// 2.</summary>
+    static virtual int HighBits => 0;
+
     /// <summary>Multiplications that a word takes: 2 or 4.</summary>
     static abstract int Steps { get; }
 

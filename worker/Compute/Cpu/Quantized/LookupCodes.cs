@@ -12,7 +12,7 @@ internal readonly unsafe struct LookupCodes<TTable> : IPanelCodes
     private const int MostLanes = 16;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Decode<V, TSimd>(byte* table, uint* codes, PanelGroups groups, int firstK, int count, float* target)
+    public static void Decode<V, TSimd>(byte* table, uint* codes, int firstK, int count, float* target)
         where V : unmanaged
         where TSimd : ISimd<V>
     {

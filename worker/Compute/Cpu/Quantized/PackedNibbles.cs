@@ -4,7 +4,7 @@ using Cluster.Worker.Compute.Cpu.Simd;
 namespace Cluster.Worker.Compute.Cpu.Quantized;
 
 /// <summary>Eight codes of 4 bits in a word, four in each half of it. Used by <see cref="NibbleCodes{TTable}"/> and
-/// <see cref="NibbleSuperblockCodes"/>.</summary>
+/// <see cref="SuperblockCodes{TBits}"/>.</summary>
 internal static class PackedNibbles
 {
     public const int PerWord = 8;

@@ -24,7 +24,6 @@ internal unsafe struct QuantizedGemmJob<V, TSimd, TCodes> : IParallelBody
     public GemmJob<V, TSimd, F32Panel> Product;
 
     public byte* Panels;
-    public PanelGroups Groups;
     public long PanelBytes;
     public long TableBytes;
 
@@ -112,6 +111,6 @@ internal unsafe struct QuantizedGemmJob<V, TSimd, TCodes> : IParallelBody
             Prefetch.Read(next + ahead);
         }
 
-        TCodes.Decode<V, TSimd>(table, (uint*)codes, Groups, 2 * firstPair, 2 * pairs, target);
+        TCodes.Decode<V, TSimd>(table, (uint*)codes, 2 * firstPair, 2 * pairs, target);
     }
 }

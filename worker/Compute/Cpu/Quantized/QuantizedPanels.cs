@@ -31,7 +31,7 @@ internal sealed unsafe class QuantizedPanels
 
     private readonly NativeMemoryBlock _panels;
     private readonly NativeMemoryBlock _bias;
-    private readonly NativeMemoryBlock _groups;
+    private readonly NativeMemoryBlock _segments;
 
     /// <param name="parts">Of one kind, width and type of table, with the same groups.</param>
     /// <param name="firstOutput">Column of the layer's output where these begin.</param>
@@ -48,8 +48,7 @@ internal sealed unsafe class QuantizedPanels
         Inputs = RoundsInputsOf(parts[0]) ? parts[0].Inputs : null;
         Segments = Inputs is null ? Segments.Of(parts[0]) : null;
         IsSymmetric = Segments is not null && parts.All(part => part is GroupedMatrix { IsSymmetric: true });
-        var words = Segments is null && Kind == QuantizedKind.Superblock ? SuperblockPacker.WordsOf(InFeatures, Bits)
-            : ((long)(Segments?.Length ?? InFeatures) * Bits + 31) / 32;
+        var words = ((long)(Segments?.Length ?? InFeatures) * Bits + 31) / 32;
         var groups = parts[0].Groups;
         TableBytes = Kind switch
         {
@@ -66,9 +65,8 @@ internal sealed unsafe class QuantizedPanels
         _panels = allocate(PanelCount * PanelBytes);
         _bias = allocate((long)PanelCount * panelWidth * sizeof(float));
         _bias.Clear();
-        _groups = allocate(sizeof(int) * (Segments is { } segments ? 2L * segments.Ends.Length + segments.Order.Length
-            : groups > 0 ? 2L * Pairs : 0));
-        WriteGroups(parts[0]);
+        _segments = allocate(Segments is { } segments ? sizeof(int) * (2L * segments.Ends.Length + segments.Order.Length) : 0);
+        WriteSegments();
     }
 
     public QuantizedKind Kind { get; }
@@ -106,13 +104,10 @@ internal sealed unsafe class QuantizedPanels
 
     public float* Bias => (float*)_bias.Address;
 
-    /// <summary>Of the inputs up to an even number of them; of no meaning unless the codes are grouped and have no segments.</summary>
-    public PanelGroups Groups { get; private set; }
-
     /// <summary><see cref="Segments"/> in memory; of no meaning without.</summary>
     public PanelSegments PanelSegments { get; private set; }
 
-    public long ResidentBytes => _panels.Bytes + _bias.Bytes + _groups.Bytes;
+    public long ResidentBytes => _panels.Bytes + _bias.Bytes + _segments.Bytes;
 
     /// <summary>Whether inputs are rounded: where the checkpoint asks for it and sums cannot overflow.</summary>
     public static bool RoundsInputsOf(QuantizedMatrix part) => part.Inputs is not null && part.InFeatures <= MostIntegerInputs;
@@ -144,24 +139,17 @@ internal sealed unsafe class QuantizedPanels
         OutputsOf(parts, panel).Sum(run =>
             ((BlockFp8Matrix)run.Part).BlockOf(run.Output + run.Count - 1) - ((BlockFp8Matrix)run.Part).BlockOf(run.Output) + 1));
 
-    private void WriteGroups(QuantizedMatrix part)
+    private void WriteSegments()
     {
-        var target = (int*)_groups.Address;
         if (Segments is { } segments)
         {
+            var target = (int*)_segments.Address;
             var count = segments.Ends.Length;
             segments.Ends.CopyTo(new Span<int>(target, count));
             segments.Groups.CopyTo(new Span<int>(target + count, count));
             segments.Order.CopyTo(new Span<int>(target + 2 * count, segments.Order.Length));
             PanelSegments = new PanelSegments(
                 count, segments.Length, target, target + count, segments.Order.IsEmpty ? null : target + 2 * count);
-        }
-        else if (part.Groups > 0)
-        {
-            part.GroupOf.CopyTo(new Span<int>(target, part.InFeatures));
-            target[2 * Pairs - 1] = part.GroupOf[^1];
-            var (size, first) = PanelGroups.Measure(part.GroupOf.AsSpan());
-            Groups = new PanelGroups(target, size, first);
         }
     }
 }

@@ -73,13 +73,31 @@ internal unsafe struct SegmentGemmJob<V, TSimd, TCodes> : IParallelBody
             var next = Math.Min(panel + 1, endPanel - 1);
             for (var row = 0; row < Product.Tiles.Rows; row++)
             {
-                SegmentKernels<V, TSimd, TCodes>.Row(
-                    Panels + panel * PanelBytes, Panels + next * PanelBytes, TableBytes, Segments,
-                    Rows + (long)row * StepsOf(Segments.Length), Sums + (long)row * Segments.Count * SumsOfSegment,
-                    Product.Bias + panel * PanelWidth, Product.Bias + next * PanelWidth,
-                    scratch + (panel - firstPanel) * PanelResults + row * PanelWidth,
+                MultiplyRow(
+                    Panels + panel * PanelBytes, Panels + next * PanelBytes, row, Product.Bias + panel * PanelWidth,
+                    Product.Bias + next * PanelWidth, scratch + (panel - firstPanel) * PanelResults + row * PanelWidth,
                     scratch + (next - firstPanel) * PanelResults + row * PanelWidth);
             }
+        }
+    }
+
+    private readonly void MultiplyRow(
+        byte* panel, byte* next, int row, float* start, float* nextStart, float* result, float* nextResult)
+    {
+        var x = Rows + (long)row * StepsOf(Segments.Length);
+        var sums = Sums + (long)row * Segments.Count * SumsOfSegment;
+        if (TCodes.HighBits > 0)
+        {
+            SegmentKernels<V, TSimd, TCodes>.SplitRow(panel, TableBytes, Segments, x, sums, start, result);
+            if (next != panel)
+            {
+                SegmentKernels<V, TSimd, TCodes>.SplitRow(next, TableBytes, Segments, x, sums, nextStart, nextResult);
+            }
+        }
+        else
+        {
+            SegmentKernels<V, TSimd, TCodes>.Row(
+                panel, next, TableBytes, Segments, x, sums, start, nextStart, result, nextResult);
         }
     }
 

@@ -124,27 +124,15 @@ internal static unsafe partial class SegmentKernels<V, TSimd, TCodes>
         var lanes = TSimd.Lanes;
         var width = 2 * lanes;
         var first = segments.StartOf(firstSegment);
-        var w = (uint*)(panel + tableBytes) + (long)first / TCodes.PerWord * width;
-        var words = (segments.EndOf(endSegment - 1) - first) / TCodes.PerWord;
-        for (var word = 0; word < words; word++)
+        var places = segments.EndOf(endSegment - 1) - first;
+        if (TCodes.HighBits > 0)
         {
-            V w0 = TSimd.Load((float*)w), w1 = TSimd.Load((float*)w + lanes);
-            V h0 = TCodes.Half<V, TSimd>(w0, 0), h1 = TCodes.Half<V, TSimd>(w1, 0);
-            TSimd.Store(TCodes.Weights<V, TSimd>(h0, 0), codes);
-            TSimd.Store(TCodes.Weights<V, TSimd>(h1, 0), codes + lanes);
-            TSimd.Store(TCodes.Weights<V, TSimd>(h0, 1), codes + width);
-            TSimd.Store(TCodes.Weights<V, TSimd>(h1, 1), codes + width + lanes);
-            if (TCodes.Steps == 4)
-            {
-                (h0, h1) = (TCodes.Half<V, TSimd>(w0, 1), TCodes.Half<V, TSimd>(w1, 1));
-                TSimd.Store(TCodes.Weights<V, TSimd>(h0, 2), codes + 2 * width);
-                TSimd.Store(TCodes.Weights<V, TSimd>(h1, 2), codes + 2 * width + lanes);
-                TSimd.Store(TCodes.Weights<V, TSimd>(h0, 3), codes + 3 * width);
-                TSimd.Store(TCodes.Weights<V, TSimd>(h1, 3), codes + 3 * width + lanes);
-            }
-
-            w += width;
-            codes += TCodes.Steps * width;
+            var vectors = first / (LowWords * TCodes.PerWord) * (LowWords + 1);
+            DecodeSplit((float*)(panel + tableBytes) + (long)vectors * width, places, codes);
+        }
+        else
+        {
+            DecodeWords((float*)(panel + tableBytes) + (long)first / TCodes.PerWord * width, places, codes);
         }
 
         for (var segment = firstSegment; segment < endSegment; segment++)
@@ -162,6 +150,35 @@ internal static unsafe partial class SegmentKernels<V, TSimd, TCodes>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V Product(V input, V codes, V sum) =>
         TCodes.AreIntegers ? TSimd.AddPairs(codes, input, sum) : TSimd.MultiplyAdd(input, codes, sum);
+
+    /// <param name="w">Words of the first segment.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void DecodeWords(float* w, int places, float* codes)
+    {
+        var lanes = TSimd.Lanes;
+        var width = 2 * lanes;
+        var words = places / TCodes.PerWord;
+        for (var word = 0; word < words; word++)
+        {
+            V w0 = TSimd.Load(w), w1 = TSimd.Load(w + lanes);
+            V h0 = TCodes.Half<V, TSimd>(w0, 0), h1 = TCodes.Half<V, TSimd>(w1, 0);
+            TSimd.Store(TCodes.Weights<V, TSimd>(h0, 0), codes);
+            TSimd.Store(TCodes.Weights<V, TSimd>(h1, 0), codes + lanes);
+            TSimd.Store(TCodes.Weights<V, TSimd>(h0, 1), codes + width);
+            TSimd.Store(TCodes.Weights<V, TSimd>(h1, 1), codes + width + lanes);
+            if (TCodes.Steps == 4)
+            {
+                (h0, h1) = (TCodes.Half<V, TSimd>(w0, 1), TCodes.Half<V, TSimd>(w1, 1));
+                TSimd.Store(TCodes.Weights<V, TSimd>(h0, 2), codes + 2 * width);
+                TSimd.Store(TCodes.Weights<V, TSimd>(h1, 2), codes + 2 * width + lanes);
+                TSimd.Store(TCodes.Weights<V, TSimd>(h0, 3), codes + 3 * width);
+                TSimd.Store(TCodes.Weights<V, TSimd>(h1, 3), codes + 3 * width + lanes);
+            }
+
+            w += width;
+            codes += TCodes.Steps * width;
+        }
+    }
 
     /// <summary>A segment's sum as if inputs had not been scaled.</summary>
     /// <param name="inputs">What the segment has in <c>sums</c>.</param>

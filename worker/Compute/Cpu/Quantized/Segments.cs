@@ -30,13 +30,14 @@ internal sealed record Segments(ImmutableArray<int> Order, ImmutableArray<int> E
     /// <returns>Null where each code becomes a weight before it is multiplied.</returns>
     public static Segments? Of(QuantizedMatrix matrix) => matrix switch
     {
-        Fp8Matrix or BlockFp8Matrix or GroupedMatrix or Mxfp4Matrix or SuperblockMatrix { Bits: 4 } =>
-            Of(matrix.InFeatures, matrix.GroupOf),
+        Fp8Matrix or BlockFp8Matrix or GroupedMatrix or Mxfp4Matrix => Of(matrix.InFeatures, matrix.GroupOf),
+        SuperblockMatrix superblocks => Of(matrix.InFeatures, matrix.GroupOf, SuperblockPacker.UnitOf(superblocks.Bits)),
         _ => null,
     };
 
     /// <param name="groupOf">The group of each input; empty where all share one.</param>
-    public static Segments Of(int inFeatures, ImmutableArray<int> groupOf)
+    /// <param name="unit">What a segment has a multiple of: a multiple of <see cref="Unit"/>.</param>
+    public static Segments Of(int inFeatures, ImmutableArray<int> groupOf, int unit = Unit)
     {
         var order = ImmutableArray.CreateBuilder<int>();
         var ends = ImmutableArray.CreateBuilder<int>();
@@ -47,7 +48,7 @@ internal sealed record Segments(ImmutableArray<int> Order, ImmutableArray<int> E
             foreach (var segment in group.Chunk(MostInputs))
             {
                 order.AddRange(segment);
-                order.AddRange(Enumerable.Repeat(-1, (Unit - segment.Length % Unit) % Unit));
+                order.AddRange(Enumerable.Repeat(-1, (unit - segment.Length % unit) % unit));
                 ends.Add(order.Count);
                 groups.Add(group.Key);
             }

@@ -2,26 +2,25 @@ using Cluster.Worker.Compute.Quantized;
 
 namespace Cluster.Worker.Compute.Cpu.Quantized;
 
-/// <summary>How <see cref="SuperblockMatrix"/> lies in <see cref="QuantizedPanels"/>; <see cref="SuperblockCodes{TBits}"/> decodes
-/// it, of 4 bits <see cref="NibbleSuperblockCodes"/>, whose words of codes follow each other in the order of
-/// <see cref="Segments"/>.</summary>
+/// <summary>How <see cref="SuperblockMatrix"/> lies in <see cref="QuantizedPanels"/>, in the order of <see cref="Segments"/>;
+/// <see cref="SuperblockCodes{TBits}"/> takes it out.</summary>
 /// <remarks>
-/// Panels of width 2; each cell is a word of an output. 32 inputs take as many words as a code has bits:
+/// Panels of width 2; each cell is a word of an output. A unit is one word of high bits and the low ones that go with it; at 4 bits a word:
 /// <code>
 /// table   superblock 0, words 0-3 (4) of its head: n0│n1│n0│n1│…  superblock 1: …
-/// codes   low four bits of k0-k7: n0│n1│k8-k15: n0│n1│k16-k23: …│k24-k31: …│ high bits, of 32 or 16 k a word: n0│n1│ …  k32-k39: …
+/// codes   low four bits of k0-k7: n0│n1│k8-k15: n0│n1│ (5 bits: k16-k23, k24-k31) high bits of all of them: n0│n1│ next unit: …
+/// high    k0│k1│k2│k3│k8│k9│ … in the lower half of the word, k4│k5│k6│k7│k12│ … in the upper
 /// </code>
 /// </remarks>
 internal static unsafe class SuperblockPacker
 {
-    /// <summary>Inputs whose planes lie together.</summary>
-    public const int Run = 32;
-
-    /// <summary>Words of low bits of a run.</summary>
-    public const int LowWords = 4;
-
-    /// <summary>Words of codes that an output has.</summary>
-    public static long WordsOf(int inFeatures, int bits) => (long)(inFeatures + Run - 1) / Run * bits;
+    /// <summary>Inputs of a unit.</summary>
+    public static int UnitOf(int bits) => bits switch
+    {
+        4 => 8,
+        5 => 32,
+        _ => 16,
+    };
 
     /// <summary>Packs some outputs of one panel, whose words are zero.</summary>
     /// <param name="table">The first one's.</param>
@@ -45,38 +44,31 @@ internal static unsafe class SuperblockPacker
             }
 
             part.ReadRow(firstOutput + i, row);
-            if (target.Segments is { } segments)
-            {
-                PackSegments(row, segments, codes + i, panelWidth);
-                continue;
-            }
-
-            PackRow(row, part.Bits, codes + i, panelWidth);
+            PackRow(row, part.Bits, target.Segments!, codes + i, panelWidth);
         }
     }
 
-    private static void PackSegments(ReadOnlySpan<byte> row, Segments segments, uint* codes, int panelWidth)
+    private static void PackRow(ReadOnlySpan<byte> row, int bits, Segments segments, uint* codes, int panelWidth)
     {
+        const int PerWord = PackedNibbles.PerWord, PerHalf = PerWord / 2;
+        var unitPlaces = UnitOf(bits);
+        var (highBits, lowWords) = (bits - 4, unitPlaces / PerWord);
         for (var place = 0; place < segments.Length; place++)
         {
             var input = segments.InputAt(place, row.Length);
-            var shift = place % PackedNibbles.PerWord * 4;
-            codes[(long)(place / PackedNibbles.PerWord) * panelWidth] |= input < 0 ? 0 : (uint)row[input] << shift;
-        }
-    }
+            if (input < 0)
+            {
+                continue;
+            }
 
-    private static void PackRow(ReadOnlySpan<byte> row, int bits, uint* codes, int panelWidth)
-    {
-        var highBits = bits - 4;
-        for (var k = 0; k < row.Length; k++)
-        {
-            var place = k % Run;
-            var run = codes + (long)(k / Run) * bits * panelWidth;
-            run[place / 8 * panelWidth] |= (uint)(row[k] & 15) << (place % 8 * 4);
+            var (unit, inUnit) = Math.DivRem(place, unitPlaces);
+            var (word, inWord) = Math.DivRem(inUnit, PerWord);
+            var words = codes + (long)unit * (lowWords + (highBits > 0 ? 1 : 0)) * panelWidth;
+            words[word * panelWidth] |= (uint)(row[input] & 15) << (inWord * 4);
             if (highBits > 0)
             {
-                var bit = place * highBits;
-                run[(LowWords + bit / 32) * panelWidth] |= (uint)(row[k] >> 4) << (bit % 32);
+                var bit = inWord / PerHalf * 16 + (word * PerHalf + inWord % PerHalf) * highBits;
+                words[lowWords * panelWidth] |= (uint)(row[input] >> 4) << bit;
             }
         }
     }

@@ -21,6 +21,13 @@ internal unsafe partial interface ISimd<V>
     /// <summary>The 4 bits from <paramref name="shift"/> (0, 4, 8 or 12) on of each half of a word, as two numbers of 16 bits.</summary>
     static abstract V Nibbles(V words, int shift);
 
+    /// <summary>The halves of each word, shifted down.</summary>
+    static abstract V ShiftHalves(V words, int shift);
+
+    /// <summary><see cref="Nibbles"/>, above which are as many bits as <paramref name="highBits"/> says (1 or 2) from
+    /// <paramref name="highShift"/> on of each half of <paramref name="high"/>.</summary>
+    static abstract V SplitNibbles(V words, int shift, V high, int highShift, int highBits);
+
     /// <summary>Adds to lane i of the sums the products of the two signed 16-bit numbers of word i with those of
     /// <paramref name="x"/>.</summary>
     static abstract V AddPairs(V words, int x, V sums);

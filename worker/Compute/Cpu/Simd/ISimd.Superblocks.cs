@@ -1,6 +1,6 @@
 namespace Cluster.Worker.Compute.Cpu.Simd;
 
-/// <content>Decoding of codes in two planes.</content>
+/// <content>Decoding of scales in two planes.</content>
 internal unsafe partial interface ISimd<V>
 {
     /// <summary>Lane i is the number whose low four bits are at bit <paramref name="shift"/> of word i of <paramref name="low"/>, and whose

@@ -29,6 +29,18 @@ internal readonly unsafe partial struct Simd256
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> ShiftHalves(Vector256<float> words, int shift) => (words.AsUInt16() >>> shift).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> SplitNibbles(Vector256<float> words, int shift, Vector256<float> high, int highShift, int highBits)
+    {
+        var halves = high.AsUInt16();
+        halves = highShift > 4 ? halves >>> (highShift - 4) : highShift < 4 ? halves << (4 - highShift) : halves;
+        halves &= Vector256.Create((ushort)(((1 << highBits) - 1) << 4));
+        return (Nibbles(words, shift).AsUInt16() | halves).AsSingle();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> AddPairs(Vector256<float> words, int x, Vector256<float> sums) =>
         AddPairs(words, Vector256.Create(x).AsSingle(), sums);
 

@@ -3,7 +3,7 @@ using System.Runtime.Intrinsics;
 
 namespace Cluster.Worker.Compute.Cpu.Simd;
 
-/// <content>Decoding of codes in two planes.</content>
+/// <content>Decoding of scales in two planes.</content>
 internal readonly unsafe partial struct Simd256
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

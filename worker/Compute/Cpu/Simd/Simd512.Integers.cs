@@ -30,6 +30,18 @@ internal readonly unsafe partial struct Simd512
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> ShiftHalves(Vector512<float> words, int shift) => (words.AsUInt16() >>> shift).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> SplitNibbles(Vector512<float> words, int shift, Vector512<float> high, int highShift, int highBits)
+    {
+        var halves = high.AsUInt16();
+        halves = highShift > 4 ? halves >>> (highShift - 4) : highShift < 4 ? halves << (4 - highShift) : halves;
+        halves &= Vector512.Create((ushort)(((1 << highBits) - 1) << 4));
+        return (Nibbles(words, shift).AsUInt16() | halves).AsSingle();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> AddPairs(Vector512<float> words, int x, Vector512<float> sums) =>
         AddPairs(words, Vector512.Create(x).AsSingle(), sums);
 

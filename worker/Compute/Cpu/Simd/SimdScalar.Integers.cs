@@ -26,6 +26,19 @@ internal readonly unsafe partial struct SimdScalar
     public static float Nibbles(float words, int shift) =>
         Bits.UInt32BitsToSingle((Bits.SingleToUInt32Bits(words) >> shift) & 0x000F_000F);
 
+    public static float ShiftHalves(float words, int shift)
+    {
+        var word = Bits.SingleToUInt32Bits(words);
+        return Bits.UInt32BitsToSingle(((word & 0xFFFF) >> shift) | (word >> 16 >> shift << 16));
+    }
+
+    public static float SplitNibbles(float words, int shift, float high, int highShift, int highBits)
+    {
+        var mask = (1u << highBits) - 1;
+        var upper = (Bits.SingleToUInt32Bits(high) >> highShift) & (mask | (mask << 16));
+        return Bits.UInt32BitsToSingle(Bits.SingleToUInt32Bits(Nibbles(words, shift)) | (upper << 4));
+    }
+
     public static float AddPairs(float words, float others, float sums) => AddPairs(words, Bits.SingleToInt32Bits(others), sums);
 
     public static float SubtractIntegers(float sums, float others) =>

@@ -49,7 +49,7 @@ internal static class QuantizedMatrices
     /// those of a group scaled alike, up to 256 of them.</summary>
     public static float[] InputsOf(QuantizedMatrix matrix, float[] x)
     {
-        if (matrix is not (GroupedMatrix or Mxfp4Matrix or SuperblockMatrix { Bits: 4 }))
+        if (matrix is not (GroupedMatrix or Mxfp4Matrix or SuperblockMatrix))
         {
             return x;
         }
