@@ -73,19 +73,26 @@ internal static class ServeCommand
 
         var given = startup.Ranks.Devices;
         var state = new ServingState(TimeProvider.System);
-        await using var server = await WorkerServer.StartAsync(
-            options, state, names[0], WorkerLogging.Configure, TimeProvider.System, CancellationToken.None);
+
+        // While the server starts, which takes as long. Weights and devices wait until the ports are known to be free.
+        using var downloading = new CancellationTokenSource();
+        var reading = Task.Run(async () =>
+        {
+            var folders = await ModelFolder.PrepareAsync(startup, Log, downloading.Token);
+            return (Folders: folders, Text: ModelText.Load(startup, folders, Log));
+        });
+        await using var server = await StartServerAsync(options, state, names[0], downloading);
         logger.LogInformation(
             "listening: HTTP {Http} gRPC {Grpc}; devices {Devices}", server.HttpAddress, server.GrpcAddress,
             string.Join(',', given ?? [startup.Device.Name]));
 
         AddressFile.Write(server.HttpAddress, Environment.GetEnvironmentVariable, Log);
 
-        using var downloading = new CancellationTokenSource();
         var loading = Task.Run(async () =>
         {
-            var folders = await ModelFolder.PrepareAsync(startup, Log, downloading.Token);
-            var loaded = TextEngine.Load(startup, folders, new LoadLines(Log, TimeProvider.System), Log, server.Observer);
+            var (folders, text) = await reading;
+            var loaded = TextEngine.Load(
+                startup, folders, new LoadLines(Log, TimeProvider.System), Log, server.Observer, text: text);
             await KnownAnswers.AwaitFirstAsync(loaded.Engine, startup.Engine.ProbeInterval, logger);
             return loaded;
         });
@@ -114,6 +121,22 @@ internal static class ServeCommand
         _ = KnownAnswers.WatchAsync(worker.Engine, state, devices, logger);
         var failed = ServingEnd.FailureAsync(worker.Engine.Completion, worker.Ranks?.Lost);
         return await ServingEnd.AwaitAsync(server, stopping.Task, failed, options.ShutdownTimeout, logger);
+    }
+
+    /// <param name="downloading">Cancelled where the server cannot start: nobody will serve the model then.</param>
+    private static async Task<WorkerServer> StartServerAsync(
+        ServerOptions options, ServingState state, string name, CancellationTokenSource downloading)
+    {
+        try
+        {
+            return await WorkerServer.StartAsync(
+                options, state, name, WorkerLogging.Configure, TimeProvider.System, CancellationToken.None);
+        }
+        catch
+        {
+            await downloading.CancelAsync();
+            throw;
+        }
     }
 
     /// <summary>Time since the process was started, the runtime's own start included.</summary>

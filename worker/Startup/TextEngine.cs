@@ -10,25 +10,23 @@ namespace Cluster.Worker.Startup;
 /// <see cref="StartupOptions"/>. Loaded by every command that generates.</summary>
 internal sealed class TextEngine : IAsyncDisposable
 {
-    private TextEngine(
-        Tokenizer tokenizer, IChatTemplate? chatTemplate, SamplingDefaults defaults, LlmEngine engine, RankGroup? ranks,
-        IReadOnlyList<string> devices, long weightBytes)
+    private readonly ModelText _text;
+
+    private TextEngine(ModelText text, LlmEngine engine, RankGroup? ranks, IReadOnlyList<string> devices, long weightBytes)
     {
+        _text = text;
         WeightBytes = weightBytes;
-        Defaults = defaults;
-        Tokenizer = tokenizer;
-        ChatTemplate = chatTemplate;
         Engine = engine;
         Ranks = ranks;
         Devices = devices;
     }
 
-    public Tokenizer Tokenizer { get; }
+    public Tokenizer Tokenizer => _text.Tokenizer;
 
-    public IChatTemplate? ChatTemplate { get; }
+    public IChatTemplate? ChatTemplate => _text.ChatTemplate;
 
     /// <summary>How requests are sampled that do not say it.</summary>
-    public SamplingDefaults Defaults { get; }
+    public SamplingDefaults Defaults => _text.Defaults;
 
     public LlmEngine Engine { get; }
 
@@ -45,28 +43,23 @@ internal sealed class TextEngine : IAsyncDisposable
     /// <param name="log">What to tell: one line per fact, as in vLLM's start log.</param>
     /// <param name="observer">Is told of latencies and ended requests.</param>
     /// <param name="time">Measures how long the load is at one place; null for the system's.</param>
+    /// <param name="text">Read by whoever had time to; null reads it before the weights.</param>
     /// <exception cref="StartupException">The options do not fit the model, the device or the machine.</exception>
     public static TextEngine Load(
         StartupOptions options, ModelFolders folders, IProgress<LoadProgress>? progress, Action<string> log,
-        IEngineObserver? observer = null, TimeProvider? time = null)
+        IEngineObserver? observer = null, TimeProvider? time = null, ModelText? text = null)
     {
         var clock = Stopwatch.StartNew();
+        text ??= ModelText.Load(options, folders, log, time);
         using var watch = LoadWatch.Start(time ?? TimeProvider.System, log);
         try
         {
-            var tokenizer = Tokenizer.Load(folders.Model);
-            var chatTemplate = ServedTemplate.Load(folders.Model, options.ChatTemplate, log);
-            var endOfSequence = SpecialTokenNames.EndOfSequence(folders.Model, tokenizer);
-            var defaults = GenerationDefaults.Load(folders.Model, options.GenerationConfig, options.GenerationOverrides, log);
-            var model = ReplicaModel.Load(options, folders, tokenizer, progress, log);
-            log($"tokenizer: {tokenizer.Description}");
-            var engineOptions = options.Engine with
-            {
-                EosTokenIds = GenerationDefaults.EosTokenIds(folders.Model, options.GenerationConfig),
-            };
-            var engine = model.StartEngine(tokenizer, engineOptions, observer: observer, endOfSequence: endOfSequence);
+            var model = ReplicaModel.Load(options, folders, text.Tokenizer, progress, log);
+            log($"tokenizer: {text.Tokenizer.Description}");
+            var engineOptions = options.Engine with { EosTokenIds = text.EosTokenIds };
+            var engine = model.StartEngine(text.Tokenizer, engineOptions, observer: observer, endOfSequence: text.EndOfSequence);
             log($"loaded in {clock.Elapsed.TotalSeconds:F2} s");
-            return new TextEngine(tokenizer, chatTemplate, defaults, engine, model.Ranks, model.Devices, model.Target.Source.Bytes);
+            return new TextEngine(text, engine, model.Ranks, model.Devices, model.Target.Source.Bytes);
         }
         catch (ArgumentException exception)
         {

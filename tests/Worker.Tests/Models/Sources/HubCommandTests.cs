@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 
@@ -114,6 +115,26 @@ public class HubCommandTests
         worker.Stop();
 
         Assert.Equal(0, (await worker.EndAsync(cancellation)).ExitCode);
+    }
+
+    [Fact]
+    public async Task A_port_that_is_taken_ends_serve_at_once_also_while_it_downloads()
+    {
+        var cancellation = TestContext.Current.CancellationToken;
+        await using var test = await HaikuHubAsync();
+        test.InterfereWithWeights(
+            (_, context) => Task.Delay(Timeout.Infinite, context.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default));
+        using var taken = new TcpListener(IPAddress.Loopback, 0);
+        taken.Start();
+        var port = ((IPEndPoint)taken.LocalEndpoint).Port;
+
+        await using var worker = new WorkerProcess(
+            test, "serve", "--model", "test/model", "--host", "127.0.0.1", "--port", $"{port}", "--grpc-port", "0");
+        var (exitCode, output, errors) = await worker.EndAsync(cancellation);
+
+        Assert.Equal(1, exitCode);
+        Assert.Matches($"^error: .*{port}", errors.Trim().Split('\n')[^1]);
+        Assert.DoesNotContain("listening", output, StringComparison.Ordinal);
     }
 
     /// <summary>The last line is what a pod's termination message shows, and with it the deployment's status.</summary>
