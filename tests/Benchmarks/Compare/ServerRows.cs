@@ -16,17 +16,27 @@ internal sealed class ServerRows(CompareRun run)
     private const int Slots = 32;
     private const int Context = 128;
 
-    /// <summary>Process start to ready with the model's files in the page cache, and the memory that the process has then.</summary>
+    /// <summary>Process start to ready with the model's files in the page cache, and the memory that the process has then. Of the published
+    /// worker; where it cannot be published the rows say that they are of the build.</summary>
     public async Task StartAsync(CompareRow time, CompareRow memory, CancellationToken cancellationToken)
     {
         const string Shape = "llama-1b";
         var folder = Folder(Shape);
+        run.Say("publishing the worker");
+        var (published, whyNot) = await PublishedWorker.PublishAsync(Path.Combine(run.Options.Work, "worker"));
+        if (whyNot is not null)
+        {
+            await Console.Error.WriteLineAsync($"the build is measured, which compiles itself as it starts: {whyNot}");
+        }
+
+        var which = published is null ? "not published" : "published";
+        (time, memory) = (time with { Title = $"{time.Title}, {which}" }, memory with { Title = $"{memory.Title}, {which}" });
         var file = run.Peer is null ? null : new ModelRows(run).Gguf(Shape, GgufType.BF16);
         List<double> ours = [], peers = [], ourMemory = [], peerMemory = [];
         for (var round = 0; round <= run.Options.Runs; round++)
         {
             run.Say($"{time.Title}: round {round} of {run.Options.Runs}");
-            await using (var server = await OwnAsync(folder, cancellationToken, "--max-model-len", "8192"))
+            await using (var server = await OwnAsync(folder, cancellationToken, published, "--max-model-len", "8192"))
             {
                 Add(round, server, ours, ourMemory);
             }
@@ -46,7 +56,8 @@ internal sealed class ServerRows(CompareRun run)
     public async Task ServeAsync(IReadOnlyList<(CompareRow Rate, CompareRow First, int Clients)> rows, CancellationToken cancellationToken)
     {
         const string Shape = "llama-135m";
-        await using var ours = await OwnAsync($"synthetic:{Shape}", cancellationToken, "--max-model-len", "2048", "--max-num-seqs", "64");
+        await using var ours = await OwnAsync(
+            $"synthetic:{Shape}", cancellationToken, published: null, "--max-model-len", "2048", "--max-num-seqs", "64");
         await using var peer = run.Peer is null
             ? null
             : await run.Peer.ServeAsync(
@@ -105,16 +116,18 @@ internal sealed class ServerRows(CompareRun run)
     }
 
     /// <summary>Our server as a process of its own.</summary>
-    private Task<ServerProcess> OwnAsync(string model, CancellationToken cancellationToken, params string[] arguments)
+    /// <param name="published">The program; null for the build.</param>
+    private Task<ServerProcess> OwnAsync(string model, CancellationToken cancellationToken, string? published, params string[] arguments)
     {
         var (http, grpc) = (FreePort.Next(), FreePort.Next());
         string[] line =
         [
-            Path.Combine(AppContext.BaseDirectory, "cluster-worker.dll"), "serve", "--model", model, "--host", "127.0.0.1",
+            .. published is null ? (string[])[Path.Combine(AppContext.BaseDirectory, "cluster-worker.dll")] : [],
+            "serve", "--model", model, "--host", "127.0.0.1",
             "--port", http.ToString(CultureInfo.InvariantCulture), "--grpc-port", grpc.ToString(CultureInfo.InvariantCulture),
             "--cpu-threads", run.Options.Threads.ToString(CultureInfo.InvariantCulture), .. arguments,
         ];
-        var start = new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", line)
+        var start = new ProcessStartInfo(published ?? Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", line)
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
