@@ -38,7 +38,7 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>
             }
 
             var cut = CutFor(weight, x.Rows);
-            Multiply(
+            MultiplyLookups(
                 new GemmJob<V, TSimd, F32Panel>
                 {
                     Inputs = filled,
@@ -57,27 +57,27 @@ internal sealed unsafe partial class VectorBackend<V, TSimd>
         }
     }
 
-    private void Multiply(in GemmJob<V, TSimd, F32Panel> product, QuantizedPanels panels)
+    private void MultiplyLookups(in GemmJob<V, TSimd, F32Panel> product, QuantizedPanels panels)
     {
         switch (panels.TableDType)
         {
             case DType.F16:
-                Multiply<LookupCodes<F16Panel>>(product, panels);
+                MultiplyLookups<F16Panel>(product, panels);
                 break;
             case DType.BF16:
-                Multiply<LookupCodes<Bf16Panel>>(product, panels);
+                MultiplyLookups<Bf16Panel>(product, panels);
                 break;
             default:
-                Multiply<LookupCodes<F32Panel>>(product, panels);
+                MultiplyLookups<F32Panel>(product, panels);
                 break;
         }
     }
 
-    private void Multiply<TCodes>(in GemmJob<V, TSimd, F32Panel> product, QuantizedPanels panels)
-        where TCodes : IPanelCodes
+    private void MultiplyLookups<TTable>(in GemmJob<V, TSimd, F32Panel> product, QuantizedPanels panels)
+        where TTable : IPanelFormat
     {
         var operations = (long)product.Tiles.Rows * panels.InFeatures * panels.OutFeatures;
-        Threads.Run(product.Tasks, operations, new QuantizedGemmJob<V, TSimd, TCodes>
+        Threads.Run(product.Tasks, operations, new LookupGemmJob<V, TSimd, TTable>
         {
             Product = product,
             Panels = panels.Panels,

@@ -76,18 +76,8 @@ public sealed class QuantizedGoldenTests
         var golden = GoldenFile.Open(QuantizedCheckpoints.Golden(name));
         using var model = ModelLoader.Load(
             QuantizedCheckpoints.Folder(name), Create("cpu"), golden.RunnerOptions() with { RoundsInputs = true });
-        for (var prompt = 0; prompt < golden.Count; prompt++)
-        {
-            var sequence = new PackedSequences(model.Runner, 1, golden.PromptLength);
-            sequence.Add(0, golden.Prompt(prompt));
-            var logits = sequence.Run();
-            for (var position = 0; position < golden.PromptLength; position++)
-            {
-                var row = logits.Slice(position * model.Runner.VocabSize, model.Runner.VocabSize);
-                var expected = golden.Logits(prompt, position).ToArray();
-                Assert.All(expected.Zip(row.ToArray()), pair => Assert.Equal(pair.First, pair.Second, AskedTolerance));
-            }
-        }
+        AtEveryPosition(golden, model.Runner, (expected, actual) =>
+            Assert.All(expected.Zip(actual), pair => Assert.Equal(pair.First, pair.Second, AskedTolerance)));
     }
 
     [Theory, MemberData(nameof(Chunks))]
@@ -105,17 +95,7 @@ public sealed class QuantizedGoldenTests
     {
         var golden = GoldenFile.Open(QuantizedCheckpoints.Golden(name));
         using var model = ModelLoader.Load(QuantizedCheckpoints.Folder(name), Create("cpu"), golden.RunnerOptions());
-        for (var prompt = 0; prompt < golden.Count; prompt++)
-        {
-            var sequence = new PackedSequences(model.Runner, 1, golden.PromptLength);
-            sequence.Add(0, golden.Prompt(prompt));
-            var logits = sequence.Run();
-            for (var position = 0; position < golden.PromptLength; position++)
-            {
-                var row = logits.Slice(position * model.Runner.VocabSize, model.Runner.VocabSize);
-                Assert.Equal(ArgMax(golden.Logits(prompt, position)), ArgMax(row));
-            }
-        }
+        AtEveryPosition(golden, model.Runner, (expected, actual) => Assert.Equal(ArgMax(expected), ArgMax(actual)));
     }
 
     [Theory, MemberData(nameof(Chunks))]
@@ -222,6 +202,23 @@ public sealed class QuantizedGoldenTests
         };
         using var model = ModelLoader.Load(folder, Create("cpu"), options);
         return (Perplexity.Evaluate(model.Runner, ids, window), perplexity.GetProperty("value").GetDouble());
+    }
+
+    /// <summary>The file's logits and the runner's, at each position of each prompt.</summary>
+    private static void AtEveryPosition(GoldenFile golden, IModelRunner runner, Action<float[], float[]> compare)
+    {
+        for (var prompt = 0; prompt < golden.Count; prompt++)
+        {
+            var sequence = new PackedSequences(runner, 1, golden.PromptLength);
+            sequence.Add(0, golden.Prompt(prompt));
+            var logits = sequence.Run();
+            for (var position = 0; position < golden.PromptLength; position++)
+            {
+                compare(
+                    golden.Logits(prompt, position).ToArray(),
+                    logits.Slice(position * runner.VocabSize, runner.VocabSize).ToArray());
+            }
+        }
     }
 
     private static int ArgMax(ReadOnlySpan<float> logits)

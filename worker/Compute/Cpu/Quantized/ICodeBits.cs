@@ -11,9 +11,3 @@ internal readonly struct FourBits : ICodeBits
 {
     public static int Count => 4;
 }
-
-/// <summary>Four codes a word.</summary>
-internal readonly struct EightBits : ICodeBits
-{
-    public static int Count => 8;
-}

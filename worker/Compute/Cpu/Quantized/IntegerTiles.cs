@@ -21,9 +21,6 @@ internal readonly unsafe struct IntegerTiles<TDots>(InputTiles tiles, int inFeat
 {
     private const int PerQuad = 4;
 
-    /// <summary>One over less is no number; a row as small as that counts as zeros.</summary>
-    private const float SmallestScale = 1e-38f;
-
     public static int QuadsOf(int inFeatures) => (inFeatures + PerQuad - 1) / PerQuad;
 
     /// <summary>Words that all of it takes.</summary>
@@ -63,20 +60,15 @@ internal readonly unsafe struct IntegerTiles<TDots>(InputTiles tiles, int inFeat
     private void Round(int row, int* target, int stride)
     {
         var x = inputs + (long)row * inFeatures;
-        var largest = Largest(x);
-        var scale = fixedScale is { } known ? known + largest * 0 : largest / 127;
-        if (scale < SmallestScale)
-        {
-            scale = 0;
-        }
-
-        var inverse = Vector128.Create(scale == 0 ? 0 : 1 / scale);
+        var largest = InputRounding.Largest(x, inFeatures);
+        var scale = InputRounding.Usable(fixedScale is { } known ? known + largest * 0 : largest / 127);
+        var inverse = InputRounding.Inverse(scale);
         var totals = Vector128<int>.Zero;
         var step = TDots.Steps * stride;
         var k = 0;
         for (; k <= inFeatures - PerQuad; k += PerQuad)
         {
-            var bytes = Bytes(Vector128.Load(x + k) * inverse);
+            var bytes = Bytes(Vector128.Load(x + k), inverse);
             totals += bytes;
             TDots.Store(bytes, target, stride);
             target += step;
@@ -90,7 +82,7 @@ internal readonly unsafe struct IntegerTiles<TDots>(InputTiles tiles, int inFeat
                 last = last.WithElement(i, x[k + i]);
             }
 
-            var bytes = Bytes(last * inverse);
+            var bytes = Bytes(last, inverse);
             totals += bytes;
             TDots.Store(bytes, target, stride);
         }
@@ -100,35 +92,6 @@ internal readonly unsafe struct IntegerTiles<TDots>(InputTiles tiles, int inFeat
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<int> Bytes(Vector128<float> scaled) => Vector128.ConvertToInt32Native(
-        Vector128.Min(Vector128.Max(Vector128.Round(scaled), Vector128.Create(-128f)), Vector128.Create(127f)));
-
-    /// <summary>The largest magnitude; NaN where an input is infinite or none, so that what comes of the row is none either.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private float Largest(float* x)
-    {
-        var largest = Vector128<float>.Zero;
-        var doubt = Vector128<float>.Zero;
-        var k = 0;
-        for (; k <= inFeatures - PerQuad; k += PerQuad)
-        {
-            var four = Vector128.Load(x + k);
-            largest = Vector128.Max(largest, Vector128.Abs(four));
-            doubt += four * 0;
-        }
-
-        var (most, sum) = (0f, Vector128.Sum(doubt));
-        for (var lane = 0; lane < PerQuad; lane++)
-        {
-            most = MathF.Max(most, largest[lane]);
-        }
-
-        for (; k < inFeatures; k++)
-        {
-            most = MathF.Max(most, MathF.Abs(x[k]));
-            sum += x[k] * 0;
-        }
-
-        return most + sum;
-    }
+    private static Vector128<int> Bytes(Vector128<float> x, Vector128<float> inverse) =>
+        Vector128.ConvertToInt32Native(InputRounding.Round(x, inverse, -128, 127));
 }

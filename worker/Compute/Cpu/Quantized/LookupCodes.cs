@@ -5,12 +5,17 @@ using Cluster.Worker.Compute.Quantized;
 
 namespace Cluster.Worker.Compute.Cpu.Quantized;
 
-/// <summary><see cref="LookupMatrix"/>; the table has the 16 entries where 16 consecutive k would have their weights.</summary>
-internal readonly unsafe struct LookupCodes<TTable> : IPanelCodes
+/// <summary><see cref="LookupMatrix"/>, for <see cref="LookupGemmJob{V, TSimd, TTable}"/>; the table has the 16 entries where 16
+/// consecutive k would have their weights.</summary>
+internal static unsafe class LookupCodes<TTable>
     where TTable : IPanelFormat
 {
     private const int MostLanes = 16;
 
+    /// <summary>Writes the weights of a run of inputs as <see cref="F32Panel"/> stores them.</summary>
+    /// <param name="table">The panel's entries.</param>
+    /// <param name="codes">The panel's codes.</param>
+    /// <param name="target"><c>[count][panel width]</c>.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Decode<V, TSimd>(byte* table, uint* codes, int firstK, int count, float* target)
         where V : unmanaged

@@ -4,8 +4,8 @@ using Cluster.Worker.Compute.Quantized;
 
 namespace Cluster.Worker.Compute.Cpu.Quantized;
 
-/// <summary>Stacked quantized matrices in the panels that <see cref="QuantizedGemmJob{V, TSimd, TCodes}"/> decodes, each walked once from
-/// front to back. Filled by <see cref="QuantizedPacker"/>.</summary>
+/// <summary>Stacked quantized matrices in the panels that <see cref="SegmentGemmJob{V, TSimd, TCodes}"/> and others decode, each walked
+/// once from front to back. Filled by <see cref="QuantizedPacker"/>.</summary>
 /// <remarks>
 /// Panels of width 4 (real ones are 32 or 16 wide); a 32-bit word has consecutive k of one output, the first in the low bits:
 /// <code>

@@ -26,9 +26,6 @@ internal readonly unsafe struct RoundedSegmentInputs<TCodes>(
     /// <summary>Most rows that pad the last tile.</summary>
     private const int MostPadding = 16;
 
-    /// <summary>One over less is no number; a segment as small as that counts as zeros.</summary>
-    private const float SmallestScale = 1e-38f;
-
     private const int Largest = short.MaxValue;
 
     public int Terms => terms;
@@ -78,12 +75,7 @@ internal readonly unsafe struct RoundedSegmentInputs<TCodes>(
         for (var segment = 0; segment < segments.Count; segment++)
         {
             var places = segments.EndOf(segment) - segments.StartOf(segment);
-            var scale = LargestOf(x, places) / Largest;
-            if (scale < SmallestScale)
-            {
-                scale = 0;
-            }
-
+            var scale = InputRounding.Usable(InputRounding.Largest(x, places) / Largest);
             var total = RoundSegment(x, places, scale, target);
             if (keepsRest)
             {
@@ -103,7 +95,7 @@ internal readonly unsafe struct RoundedSegmentInputs<TCodes>(
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int RoundSegment(float* x, int places, float scale, int* target)
     {
-        var inverse = Inverse(scale);
+        var inverse = InputRounding.Inverse(scale);
         var total = Vector128<int>.Zero;
         for (var place = 0; place < places; place += Segments.Unit)
         {
@@ -121,7 +113,7 @@ internal readonly unsafe struct RoundedSegmentInputs<TCodes>(
 
     private static void Subtract(float* x, int places, float scale)
     {
-        var inverse = Inverse(scale);
+        var inverse = InputRounding.Inverse(scale);
         for (var place = 0; place < places; place += Vector128<float>.Count)
         {
             var four = Vector128.Load(x + place);
@@ -129,25 +121,7 @@ internal readonly unsafe struct RoundedSegmentInputs<TCodes>(
         }
     }
 
-    private static Vector128<float> Inverse(float scale) => Vector128.Create(scale == 0 ? 0 : 1 / scale);
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> Rounded(Vector128<float> x, Vector128<float> inverse) => Vector128.MinNative(
-        Vector128.MaxNative(Vector128.Round(x * inverse), Vector128.Create((float)-Largest)), Vector128.Create((float)Largest));
-
-    /// <summary>The largest magnitude; NaN where an input is infinite or none, so that what comes of the segment is none either.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static float LargestOf(float* x, int places)
-    {
-        Vector128<float> largest = default, doubt = default;
-        for (var place = 0; place < places; place += Vector128<float>.Count)
-        {
-            var four = Vector128.Load(x + place);
-            largest = Vector128.MaxNative(largest, Vector128.Abs(four));
-            doubt += four * 0;
-        }
-
-        var most = MathF.Max(MathF.Max(largest[0], largest[1]), MathF.Max(largest[2], largest[3]));
-        return most + Vector128.Sum(doubt);
-    }
+    private static Vector128<float> Rounded(Vector128<float> x, Vector128<float> inverse) =>
+        InputRounding.Round(x, inverse, -Largest, Largest);
 }

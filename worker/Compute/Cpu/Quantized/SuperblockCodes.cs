@@ -57,8 +57,8 @@ internal readonly unsafe struct SuperblockCodes<TBits> : ISegmentCodes
         }
 
         var high = head + 3 * width;
-        var scaleCode = TSimd.SplitCodes(head + width, 4 * place, high, 2 * place, 3);
-        var minimumCode = TSimd.SplitCodes(head + 2 * width, 4 * place, high, 16 + 2 * place, 3);
+        var scaleCode = TSimd.SplitScales(head + width, 4 * place, high, 2 * place);
+        var minimumCode = TSimd.SplitScales(head + 2 * width, 4 * place, high, 16 + 2 * place);
         scale = TSimd.Multiply(TSimd.LowF16(head), scaleCode);
         offset = TSimd.Subtract(offset, TSimd.Multiply(TSimd.HighF16(head), minimumCode));
     }

@@ -7,10 +7,10 @@ namespace Cluster.Worker.Compute.Cpu.Simd;
 internal readonly unsafe partial struct Simd256
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> SplitCodes(uint* low, int shift, uint* high, int highShift, uint mask)
+    public static Vector256<float> SplitScales(uint* low, int shift, uint* high, int highShift)
     {
         var lower = (Vector256.Load(low) >>> shift) & Vector256.Create(15u);
-        var upper = (Vector256.Load(high) >>> highShift) & Vector256.Create(mask);
+        var upper = (Vector256.Load(high) >>> highShift) & Vector256.Create(3u);
         return Vector256.ConvertToSingle((lower | (upper << 4)).AsInt32());
     }
 }

@@ -4,14 +4,15 @@ using Cluster.Worker.Compute.Cpu.Threads;
 
 namespace Cluster.Worker.Compute.Cpu.Quantized;
 
-/// <summary><see cref="GemmJob{V, TSimd, TFormat}"/> over <see cref="QuantizedPanels"/>: a block of a panel is decoded into cache once,
-/// then every tile of the chunk is multiplied by it as by F32 weights. Called by <see cref="VectorBackend{V, TSimd}"/>.</summary>
+/// <summary><see cref="GemmJob{V, TSimd, TFormat}"/> over codes that are looked up in a table: a block of a panel is decoded into
+/// cache once, then every tile of the chunk is multiplied by it as by F32 weights. Called by
+/// <see cref="VectorBackend{V, TSimd}"/>.</summary>
 /// <remarks>A decoded weight is one rounded float and products are summed as for F32 weights: the result has the very bits of a layer whose
 /// matrix was dequantized to F32, whatever the batch.</remarks>
-internal unsafe struct QuantizedGemmJob<V, TSimd, TCodes> : IParallelBody
+internal unsafe struct LookupGemmJob<V, TSimd, TTable> : IParallelBody
     where V : unmanaged
     where TSimd : ISimd<V>
-    where TCodes : IPanelCodes
+    where TTable : IPanelFormat
 {
     /// <summary>Pairs of k that are decoded at a time for one or two rows: two panels of them fit L1.</summary>
     private const int PairsForOneTile = 32;
@@ -111,6 +112,6 @@ internal unsafe struct QuantizedGemmJob<V, TSimd, TCodes> : IParallelBody
             Prefetch.Read(next + ahead);
         }
 
-        TCodes.Decode<V, TSimd>(table, (uint*)codes, 2 * firstPair, 2 * pairs, target);
+        LookupCodes<TTable>.Decode<V, TSimd>(table, (uint*)codes, 2 * firstPair, 2 * pairs, target);
     }
 }
