@@ -158,7 +158,7 @@ internal sealed partial class IlgpuBackend
     {
         MatrixCores.Mfma => (
             BackendKernels.Caches[layout.DType].FlashOf(layout), Kernels.FlashAttention.RowsOf(_launcher.Waves)),
-        MatrixCores.Mma when _launcher.Waves == Wave.MaxWaves => (
+        MatrixCores.Mma => (
             WarpAttentionKernels.Of(layout, _options.RoundsActivations), WarpAttention.Rows),
         _ => (null, 0),
     };

@@ -107,10 +107,10 @@ internal sealed partial class IlgpuBackend
 
         var added = correction is { } one ? RangeOf(one, DType.F32, logits.Columns) : _nothing;
         var chosen = RangeOf(experts, DType.I32, x.Rows * experts.Columns);
-        if (_launcher.MatrixCores == MatrixCores.Mfma || IsOnWarps(section))
+        if (_launcher.MatrixCores == MatrixCores.Mfma || section.IsOnWarps)
         {
             _launcher.Launch(
-                IsOnWarps(section)
+                section.IsOnWarps
                     ? WarpKernels.Router(section.Format, _options.RoundsActivations)
                     : MatrixKernels.Router(section.Format, _options.RoundsActivations),
                 new GridSize(GridSize.Groups(section.Outputs, Kernels.Linear.Panel)), x, section.Codes, section.Tables, section.Groups,
@@ -187,7 +187,7 @@ internal sealed partial class IlgpuBackend
     /// <summary>Rows that a kernel multiplies with the weights it reads once.</summary>
     /// <param name="rows">Of an expert, about.</param>
     private int TileRows(LinearSection section, int inFeatures, int rows) =>
-        IsOnWarps(section) ? WarpMatrix.Rows * WarpTilesOfExperts(inFeatures, rows)
+        section.IsOnWarps ? WarpMatrix.Rows * WarpTilesOfExperts(inFeatures, rows)
         : _launcher.MatrixCores != MatrixCores.Mfma ? Kernels.Linear.Rows
         : rows > 2 * MatrixCoreRows && inFeatures % 4 == 0 ? 4 * MatrixCoreRows : MatrixCoreRows;
 
@@ -203,7 +203,7 @@ internal sealed partial class IlgpuBackend
         Tensor x, ExpertWeights weights, LinearSection section, int tileRows, int maxTiles, int rowsPerInput, Tensor output)
     {
         var count = weights.Experts.Count;
-        var (isMatrix, isOnWarps) = (_launcher.MatrixCores == MatrixCores.Mfma, IsOnWarps(section));
+        var (isMatrix, isOnWarps) = (_launcher.MatrixCores == MatrixCores.Mfma, section.IsOnWarps);
         var rounds = _options.RoundsActivations;
         var wholeQuads = weights.InFeatures % 4 == 0;
         var input = wholeQuads ? typeof(QuadInput) : typeof(AnyInput);

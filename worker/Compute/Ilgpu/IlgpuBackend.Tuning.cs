@@ -14,7 +14,8 @@ internal sealed partial class IlgpuBackend
     public override IReadOnlyList<string> VariantsOf(LinearWeight weight, int rows)
     {
         // On matrix cores the waves of a group share a sum: another number of them would be another order.
-        if (_launcher.MatrixCores == MatrixCores.Mfma || ((IlgpuLinear)weight).Sections.All(IsOnWarps) || _launcher.Waves == 1)
+        if (_launcher.MatrixCores == MatrixCores.Mfma || _launcher.Waves == 1
+            || ((IlgpuLinear)weight).Sections.All(section => section.IsOnWarps))
         {
             return [TunedVariant.Default];
         }

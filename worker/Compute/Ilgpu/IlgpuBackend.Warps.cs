@@ -8,9 +8,6 @@ namespace Cluster.Worker.Compute.Ilgpu;
 /// kernel multiplies the rows' number decides, but all of them add in one order, so that a row has the same bits from each.</content>
 internal sealed partial class IlgpuBackend
 {
-    private bool IsOnWarps(LinearSection section) =>
-        _launcher.MatrixCores == MatrixCores.Mma && WarpKernels.Takes(section.Format, _options.RoundsActivations);
-
     private void MultiplyOnWarps(Tensor x, LinearWeight weight, LinearSection section, Tensor output)
     {
         var rounds = _options.RoundsActivations;
@@ -24,17 +21,15 @@ internal sealed partial class IlgpuBackend
         var terms = MatrixKernels.TileTermsOf(section.Format, rounds);
         var grid = new GridSize(
             GridSize.Groups(section.Outputs, WarpTileLinear.Outputs), GridSize.Groups(x.Rows, WarpTileLinear.RowsOf(terms)));
-        var isTile = x.Rows > MostFewRows && (long)grid.X * grid.Y >= _launcher.Device.ComputeUnits / 2
-            && _launcher.Waves == Wave.MaxWaves;
+        var isTile = x.Rows > MostFewRows && (long)grid.X * grid.Y >= _launcher.Device.ComputeUnits / 2;
         var tiles = WarpTilesOf(x.Rows);
-        if (x.Rows <= MatrixCoreRows || (!isTile && section.Format.Kind != WeightKind.Plain))
+        if (x.Rows <= MatrixCoreRows)
         {
             MultiplyFew(WarpKernels.Of(section.Format, typeof(QuadInput), rounds, tiles), tiles, x, x, weight, section, output);
             return;
         }
 
-        var warps = _launcher.Waves * WarpMatrix.OfWave;
-        var steps = WarpLinear.StepsOfWarp(section.Pieces, warps) * warps * parts;
+        var steps = WarpLinear.StepsOfWarp(section.Pieces) * WarpMatrix.MaxWarps * parts;
         var blocks = GridSize.Groups(x.Rows, SplitRows.Rows);
         Scratch(ref _split, "split rows", 16L * SplitRows.Pair * terms * blocks * steps);
         _launcher.Launch(

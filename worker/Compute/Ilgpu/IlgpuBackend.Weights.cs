@@ -93,7 +93,7 @@ internal sealed partial class IlgpuBackend
         var rowWaves = RowWavesFor(weight, x.Rows);
         foreach (var section in ((IlgpuLinear)weight).Sections)
         {
-            if (IsOnWarps(section))
+            if (section.IsOnWarps)
             {
                 MultiplyOnWarps(x, weight, section, output);
                 continue;
@@ -114,13 +114,13 @@ internal sealed partial class IlgpuBackend
         Require(output, x.Rows, half);
         var isMfma = _launcher.MatrixCores == MatrixCores.Mfma;
         if (((IlgpuLinear)weight).Sections is not [var section] || weight.InFeatures % 4 != 0
-            || ((isMfma || IsOnWarps(section)) && (x.Rows > MatrixCoreRows || half % Kernels.Linear.Panel != 0)))
+            || ((isMfma || section.IsOnWarps) && (x.Rows > MatrixCoreRows || half % Kernels.Linear.Panel != 0)))
         {
             base.GatedLinear(x, weight, activation, gateUp, output);
             return;
         }
 
-        if (isMfma || IsOnWarps(section))
+        if (isMfma || section.IsOnWarps)
         {
             _launcher.Launch(
                 isMfma
@@ -149,7 +149,8 @@ internal sealed partial class IlgpuBackend
             _arena.Take(name, 16L * pieces * padded + SlackOf(format)),
             tableWords == 0 ? _nothing : _arena.Take(name, sizeof(uint) * tableWords),
             format.IsGrouped ? _arena.Take(name, (long)sizeof(int) * pieces * format.Elements) : _nothing,
-            _arena.Take(name, (long)sizeof(float) * padded));
+            _arena.Take(name, (long)sizeof(float) * padded),
+            _launcher.MatrixCores == MatrixCores.Mma && WarpKernels.Takes(format, _options.RoundsActivations));
     }
 
     /// <summary>Bytes behind codes that <see cref="TileLinear"/> may read: a multiple of pieces.</summary>

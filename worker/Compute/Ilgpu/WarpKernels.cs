@@ -31,7 +31,7 @@ internal static class WarpKernels
     public static bool Takes(WeightFormat format, bool rounds) => MatrixKernels.TileTermsOf(format, rounds) > 0;
 
     /// <param name="input">An <see cref="IInput"/>.</param>
-    /// <param name="tiles">Of 8 rows: 1, 2, 4 or 8.</param>
+    /// <param name="tiles">Of 8 rows: 1 or 2.</param>
     public static Kernel Of(WeightFormat format, Type input, bool rounds, int tiles) => Known.GetOrAdd(
         (nameof(Of), format, input, rounds, tiles),
         static key => Make(
@@ -39,6 +39,7 @@ internal static class WarpKernels
             typeof(FloatInputs<,>).MakeGenericType(MatrixKernels.Terms(key.Format, key.Rounds), key.Input!), TilesOf(key.Tiles)));
 
     /// <summary>Of inputs that <see cref="MatrixKernels.Split"/> has split.</summary>
+    /// <param name="tiles">Of 8 rows: 4 or 8.</param>
     public static Kernel OfSplit(WeightFormat format, bool rounds, int tiles) => Known.GetOrAdd(
         (nameof(OfSplit), format, null, rounds, tiles),
         static key => Make(
@@ -51,7 +52,7 @@ internal static class WarpKernels
         (nameof(OfExperts), format, input, rounds, tiles),
         static key => Make(
             typeof(WarpLinear), nameof(WarpLinear.MultiplyExperts), Weights(key.Format), MatrixKernels.Half(key.Format),
-            typeof(FloatInputs<,>).MakeGenericType(MatrixKernels.Terms(key.Format, key.Rounds), key.Input!), TilesOf(key.Tiles)));
+            MatrixKernels.Terms(key.Format, key.Rounds), key.Input!, TilesOf(key.Tiles)));
 
     /// <summary>With the activation of an MLP, for up to 16 rows of whole quads.</summary>
     public static Kernel Gated(WeightFormat format, bool rounds, int tiles) => Known.GetOrAdd(
@@ -80,9 +81,9 @@ internal static class WarpKernels
         var isPlain = format.Kind == WeightKind.Plain;
         return
         [
-            .. (isPlain ? new[] { 1, 2 } : [1, 2, 4, 8]).Select(tiles => Of(format, typeof(QuadInput), rounds, tiles)),
+            .. new[] { 1, 2 }.Select(tiles => Of(format, typeof(QuadInput), rounds, tiles)),
             Of(format, typeof(AnyInput), rounds, 1), Gated(format, rounds, 1), Gated(format, rounds, 2),
-            .. isPlain ? new[] { 4, 8 }.Select(tiles => OfSplit(format, rounds, tiles)) : [],
+            .. new[] { 4, 8 }.Select(tiles => OfSplit(format, rounds, tiles)),
             .. new[] { 1, 4, 8 }.Select(tiles => OfExperts(format, typeof(QuadInput), rounds, tiles)),
             OfExperts(format, typeof(AnyInput), rounds, 1),
             .. isPlain ? new[] { Router(format, rounds) } : [],
@@ -90,9 +91,15 @@ internal static class WarpKernels
         ];
     }
 
-    private static Type Weights(WeightFormat format) => format.Kind == WeightKind.Plain
-        ? typeof(WholePieces)
-        : typeof(RoundedCodes<,>).MakeGenericType(format.KernelType, MatrixKernels.Half(format));
+    /// <summary>Whether codes lie as <see cref="PairedNibbles{THalf}"/> has them.</summary>
+    public static bool PairsNibbles(WeightFormat format) =>
+        format is { Kind: WeightKind.Grouped, Bits: 4, IsScattered: false, DType: DType.F16 or DType.BF16 };
+
+    private static Type Weights(WeightFormat format) =>
+        format.Kind == WeightKind.Plain ? typeof(WholePieces)
+        : format.Kind != WeightKind.Grouped ? typeof(RoundedE4M3<,>).MakeGenericType(format.KernelType, MatrixKernels.Half(format))
+        : PairsNibbles(format) ? typeof(PairedNibbles<>).MakeGenericType(MatrixKernels.Half(format))
+        : typeof(RoundedIntegers<,,>).MakeGenericType([.. format.KernelType.GetGenericArguments(), MatrixKernels.Half(format)]);
 
     private static Type TilesOf(int count) => count switch
     {

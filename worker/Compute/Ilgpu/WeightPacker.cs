@@ -45,6 +45,11 @@ internal sealed class WeightPacker(IKernelLauncher launcher) : IDisposable
                     }
                 }
             }
+
+            if (section.IsOnWarps)
+            {
+                PairedPieces.Arrange(bytes);
+            }
         });
     }
 
@@ -79,6 +84,11 @@ internal sealed class WeightPacker(IKernelLauncher launcher) : IDisposable
                         bytes[at + i * PieceBytes] |= (byte)(codes[i] << (bit % 8));
                     }
                 }
+            }
+
+            if (section.IsOnWarps && WarpKernels.PairsNibbles(section.Format))
+            {
+                PairedNibbles<BF16Format>.Arrange(bytes);
             }
         });
         launcher.Write(section.Tables, MemoryMarshal.AsBytes(Tables(parts, section).AsSpan()));

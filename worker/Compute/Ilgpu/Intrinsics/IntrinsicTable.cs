@@ -26,9 +26,23 @@ internal static class IntrinsicTable
         PtxTemplate.Register(manager, Of(WarpMatrix.NeedsGroup), "mov.u32 $r, 0;");
         PtxTemplate.Register(manager, Of(Native.ToBF16Pair), "cvt.rn.bf16x2.f32 $r, $1, $0;");
         PtxTemplate.Register(manager, Of(Native.ToF16Pair), "cvt.rn.f16x2.f32 $r, $1, $0;");
+        PtxTemplate.Register(manager, Of(Native.ByteOnTop), "prmt.b32 $r, $0, 0, 0x$1444;");
+        PtxTemplate.Register(manager, Of(Native.ByteBehind), "prmt.b32 $r, $0, $2, 0x765$1;");
+        PtxTemplate.Register(manager, Of(Native.MaskOr), "lop3.b32 $r, $0, $1, $2, 0xEA;");
+
+        // With 1 or −0, because sm_80 has no other arithmetic of bf16. No operand may be a constant.
+        PtxTemplate.Register(manager, Of(Native.AddBF16Pairs), "mov.b32 $r, 0x3f803f80;\n\tfma.rn.bf16x2 $r, $0, $r, $1;");
+        PtxTemplate.Register(manager, Of(Native.AddF16Pairs), "mov.b32 $r, 0x3c003c00;\n\tfma.rn.f16x2 $r, $0, $r, $1;");
+        PtxTemplate.Register(manager, Of(Native.MultiplyBF16Pairs), "mov.b32 $r, 0x80008000;\n\tfma.rn.bf16x2 $r, $0, $1, $r;");
+        PtxTemplate.Register(manager, Of(Native.MultiplyF16Pairs), "mov.b32 $r, 0x80008000;\n\tfma.rn.f16x2 $r, $0, $1, $r;");
         PtxTemplate.Register(manager, OfCopy(nameof(AsyncCopy.Begin)), "cp.async.cg.shared.global [$0], [$1], 16;");
         PtxTemplate.Register(manager, OfCopy(nameof(AsyncCopy.Close)), "cp.async.commit_group;");
         PtxTemplate.Register(manager, OfCopy(nameof(AsyncCopy.Await)), "cp.async.wait_group $0;");
+        PtxTemplate.Register(
+            manager, typeof(Guarded).GetMethod(nameof(Guarded.Read))!,
+            "mov.b32 $r.0, 0;\n\tmov.b32 $r.1, 0;\n\tmov.b32 $r.2, 0;\n\tmov.b32 $r.3, 0;\n\t"
+            + "@$1 ld.global.v4.b32 {$r.0, $r.1, $r.2, $r.3}, [$0];");
+        PtxTemplate.Register(manager, Of(Guarded.Within), "mov.b64 $r, $0;");
         foreach (var vendor in Vendors)
         {
             ClTemplate.Register(manager, Of(Native.Fma), vendor, "$r = fma($0, $1, $2);");
@@ -60,7 +74,7 @@ internal static class IntrinsicTable
     /// no twin: all have an instruction.</summary>
     private static void RedirectToPortable(IntrinsicImplementationManager manager)
     {
-        Type[] types = [typeof(Wave), typeof(MatrixCore), typeof(WarpMatrix), typeof(AsyncCopy), typeof(Native)];
+        Type[] types = [typeof(Wave), typeof(MatrixCore), typeof(WarpMatrix), typeof(AsyncCopy), typeof(Guarded), typeof(Native)];
         foreach (var method in types.SelectMany(type => type.GetMethods()))
         {
             if (method.IsDefined(typeof(IntrinsicImplementationAttribute)) && method.Name != nameof(Native.Fma))

@@ -190,6 +190,62 @@ internal static class Native
     /// <summary><see cref="ToF16Pair"/> without an instruction for it.</summary>
     public static uint PortableToF16Pair(float low, float high) => ToF16(low) | (ToF16(high) << 16);
 
+    /// <summary>The bits of a mask, and some more (lop3).</summary>
+    [IntrinsicImplementation]
+    public static uint MaskOr(uint value, uint mask, uint bits) => PortableMaskOr(value, mask, bits);
+
+    /// <summary><see cref="MaskOr"/> in two instructions.</summary>
+    public static uint PortableMaskOr(uint value, uint mask, uint bits) => (value & mask) | bits;
+
+    /// <summary>A byte of a word before three that are 0 (prmt).</summary>
+    /// <param name="index">Which byte: a constant.</param>
+    [IntrinsicImplementation]
+    public static uint ByteOnTop(uint word, int index) => PortableByteOnTop(word, index);
+
+    /// <summary><see cref="ByteOnTop"/> in two instructions.</summary>
+    public static uint PortableByteOnTop(uint word, int index) => (word >> (8 * index)) << 24;
+
+    /// <summary>A byte of a word behind three others (prmt).</summary>
+    /// <param name="index">Which byte: a constant.</param>
+    /// <param name="upper">Has them, above a byte that is 0.</param>
+    [IntrinsicImplementation]
+    public static uint ByteBehind(uint word, int index, uint upper) => PortableByteBehind(word, index, upper);
+
+    /// <summary><see cref="ByteBehind"/> in three instructions.</summary>
+    public static uint PortableByteBehind(uint word, int index, uint upper) => ((word >> (8 * index)) & 255u) | upper;
+
+    /// <summary>a + b of two bf16 each, the first in the lower half of a word.</summary>
+    [IntrinsicImplementation]
+    public static uint AddBF16Pairs(uint a, uint b) => PortableAddBF16Pairs(a, b);
+
+    /// <summary>a·b of two bf16 each.</summary>
+    [IntrinsicImplementation]
+    public static uint MultiplyBF16Pairs(uint a, uint b) => PortableMultiplyBF16Pairs(a, b);
+
+    /// <summary>a + b of two fp16 each.</summary>
+    [IntrinsicImplementation]
+    public static uint AddF16Pairs(uint a, uint b) => PortableAddF16Pairs(a, b);
+
+    /// <summary>a·b of two fp16 each.</summary>
+    [IntrinsicImplementation]
+    public static uint MultiplyF16Pairs(uint a, uint b) => PortableMultiplyF16Pairs(a, b);
+
+    /// <summary><see cref="AddBF16Pairs"/> by way of fp32: rounded once where that holds the sum.</summary>
+    public static uint PortableAddBF16Pairs(uint a, uint b) =>
+        PortableToBF16Pair(FromBF16(a) + FromBF16(b), FromBF16(a >> 16) + FromBF16(b >> 16));
+
+    /// <summary><see cref="MultiplyBF16Pairs"/> by way of fp32, which holds the product.</summary>
+    public static uint PortableMultiplyBF16Pairs(uint a, uint b) =>
+        PortableToBF16Pair(FromBF16(a) * FromBF16(b), FromBF16(a >> 16) * FromBF16(b >> 16));
+
+    /// <summary><see cref="AddF16Pairs"/> by way of fp32: rounded once where that holds the sum.</summary>
+    public static uint PortableAddF16Pairs(uint a, uint b) => PortableToF16Pair(
+        PortableFromF16(a & 0xffffu) + PortableFromF16(b & 0xffffu), PortableFromF16(a >> 16) + PortableFromF16(b >> 16));
+
+    /// <summary><see cref="MultiplyF16Pairs"/> by way of fp32, which holds the product.</summary>
+    public static uint PortableMultiplyF16Pairs(uint a, uint b) => PortableToF16Pair(
+        PortableFromF16(a & 0xffffu) * PortableFromF16(b & 0xffffu), PortableFromF16(a >> 16) * PortableFromF16(b >> 16));
+
     /// <summary>IEEE half in the lower half of a word: exact, with subnormals, infinities and NaN.</summary>
     [IntrinsicImplementation]
     public static float FromF16(uint bits) => PortableFromF16(bits);

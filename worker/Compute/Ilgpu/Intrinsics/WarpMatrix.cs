@@ -27,11 +27,19 @@ internal static class WarpMatrix
     /// <summary>Lanes that share a row of A and a column of B.</summary>
     public const int Quad = 4;
 
+    // Masks and shifts, because NVIDIA's assembler divides by any other constant through its reciprocal.
+
     /// <summary>This thread's place in its warp.</summary>
-    public static int Lane => Group.IdxX % Lanes;
+    public static int Lane => Group.IdxX & (Lanes - 1);
+
+    /// <summary>Lane / <see cref="Quad"/>: the row of A, and column of B, that this thread shares with its neighbours.</summary>
+    public static int Line => Lane >> 2;
+
+    /// <summary>Lane % <see cref="Quad"/>: which of those that share it.</summary>
+    public static int Sharer => Group.IdxX & (Quad - 1);
 
     /// <summary>This thread's warp in the group.</summary>
-    public static int Warp => Group.IdxY * OfWave + Group.IdxX / Lanes;
+    public static int Warp => Group.IdxY * OfWave + (Group.IdxX >> 5);
 
     /// <summary>D = A·B + C with A <c>[16, 16]</c>, B <c>[16, 8]</c> in bf16, C in fp32 (mma.m16n8k16). With g = lane / 4 and q = lane % 4,
     /// a word has k = 2q and the next, the first in the lower half, or those 8 further.</summary>
@@ -110,8 +118,8 @@ internal static class WarpMatrix
         left[2 * first + Lanes + lane] = lower;
         right[first + lane] = b;
         Group.Barrier();
-        var row = 2 * first + lane / Quad * Quad;
-        var column = first + lane % Quad * 2 * Quad;
+        var row = 2 * first + Line * Quad;
+        var column = first + Sharer * 2 * Quad;
         for (var sharer = 0; sharer < Quad; sharer++)
         {
             var factors = right[column + sharer];

@@ -14,6 +14,15 @@ internal interface IHalfFormat
     /// <summary>Two of them, the first in the lower half.</summary>
     uint NarrowPair(float low, float high);
 
+    /// <summary>The power of two whose last bit counts 1.</summary>
+    uint Whole { get; }
+
+    /// <summary>a + b of both halves of words: see <see cref="Native.AddBF16Pairs"/>.</summary>
+    uint AddPairs(uint a, uint b);
+
+    /// <summary>a·b of both halves.</summary>
+    uint MultiplyPairs(uint a, uint b);
+
     /// <summary>The instruction of matrix cores for it: see <see cref="MatrixCore.MultiplyAddBF16"/>.</summary>
     Float4 MultiplyAdd(uint a0, uint a1, uint b0, uint b1, Float4 c);
 
@@ -29,6 +38,12 @@ internal readonly struct F16Format : IHalfFormat
 
     public uint NarrowPair(float low, float high) => Native.ToF16Pair(low, high);
 
+    public uint Whole => 0x6400u;
+
+    public uint AddPairs(uint a, uint b) => Native.AddF16Pairs(a, b);
+
+    public uint MultiplyPairs(uint a, uint b) => Native.MultiplyF16Pairs(a, b);
+
     public Float4 MultiplyAdd(uint a0, uint a1, uint b0, uint b1, Float4 c) => MatrixCore.MultiplyAddF16(a0, a1, b0, b1, c);
 
     public Float4 MultiplyAddOfWarp(uint a0, uint a1, uint a2, uint a3, uint b0, uint b1, Float4 c) =>
@@ -42,6 +57,12 @@ internal readonly struct BF16Format : IHalfFormat
     public uint Narrow(float value) => Native.ToBF16(value);
 
     public uint NarrowPair(float low, float high) => Native.ToBF16Pair(low, high);
+
+    public uint Whole => 0x4300u;
+
+    public uint AddPairs(uint a, uint b) => Native.AddBF16Pairs(a, b);
+
+    public uint MultiplyPairs(uint a, uint b) => Native.MultiplyBF16Pairs(a, b);
 
     public Float4 MultiplyAdd(uint a0, uint a1, uint b0, uint b1, Float4 c) => MatrixCore.MultiplyAddBF16(a0, a1, b0, b1, c);
 
@@ -135,6 +156,17 @@ internal interface ICodeWidth
 
     /// <summary>Codes 4·quad to 4·quad + 3, as floats.</summary>
     Float4 Quad(UInt4 codes, int quad);
+
+    /// <summary>The same, 2²³ larger: then a code is the last bits of the float, and is not converted.</summary>
+    Float4 QuadBehind(UInt4 codes, int quad);
+}
+
+/// <summary>2²³, whose last bit counts 1.</summary>
+internal static class WholeFloat
+{
+    public const uint Bits = 0x4b000000u;
+
+    public const int Value = 1 << 23;
 }
 
 internal readonly struct Nibbles : ICodeWidth
@@ -151,6 +183,17 @@ internal readonly struct Nibbles : ICodeWidth
         values.W = (int)((word >> 12) & 15u);
         return values;
     }
+
+    public Float4 QuadBehind(UInt4 codes, int quad)
+    {
+        var word = PieceWords.Select(codes, quad >> 1) >> ((quad & 1) * 16);
+        Float4 values;
+        values.X = Interop.IntAsFloat(Native.MaskOr(word, 15u, WholeFloat.Bits));
+        values.Y = Interop.IntAsFloat(Native.MaskOr(word >> 4, 15u, WholeFloat.Bits));
+        values.Z = Interop.IntAsFloat(Native.MaskOr(word >> 8, 15u, WholeFloat.Bits));
+        values.W = Interop.IntAsFloat(Native.MaskOr(word >> 12, 15u, WholeFloat.Bits));
+        return values;
+    }
 }
 
 internal readonly struct WholeBytes : ICodeWidth
@@ -165,6 +208,17 @@ internal readonly struct WholeBytes : ICodeWidth
         values.Y = (int)((word >> 8) & 255u);
         values.Z = (int)((word >> 16) & 255u);
         values.W = (int)(word >> 24);
+        return values;
+    }
+
+    public Float4 QuadBehind(UInt4 codes, int quad)
+    {
+        var word = PieceWords.Select(codes, quad);
+        Float4 values;
+        values.X = Interop.IntAsFloat(Native.ByteBehind(word, 0, WholeFloat.Bits));
+        values.Y = Interop.IntAsFloat(Native.ByteBehind(word, 1, WholeFloat.Bits));
+        values.Z = Interop.IntAsFloat(Native.ByteBehind(word, 2, WholeFloat.Bits));
+        values.W = Interop.IntAsFloat(Native.ByteBehind(word, 3, WholeFloat.Bits));
         return values;
     }
 }

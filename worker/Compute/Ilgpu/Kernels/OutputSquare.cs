@@ -10,10 +10,10 @@ internal static class OutputSquare
     public const int Apart = WarpMatrix.Outputs / 2;
 
     /// <summary>A lane's first output of a panel.</summary>
-    public static int OutputOf(int panel) => panel * WarpMatrix.Outputs + WarpMatrix.Lane / WarpMatrix.Quad;
+    public static int OutputOf(int panel) => panel * WarpMatrix.Outputs + WarpMatrix.Line;
 
     /// <summary>A lane's first row of a tile of 8.</summary>
-    public static int RowOf(int tile) => tile * WarpMatrix.Rows + WarpMatrix.Lane % WarpMatrix.Quad * 2;
+    public static int RowOf(int tile) => tile * WarpMatrix.Rows + WarpMatrix.Sharer * 2;
 
     /// <summary>Stores those of them that there are, with their biases.</summary>
     /// <param name="output">The first.</param>

@@ -1,5 +1,6 @@
 using Cluster.Worker.Compute.Ilgpu.Intrinsics;
 using ILGPU;
+using Utilities = ILGPU.Util.Utilities;
 
 namespace Cluster.Worker.Compute.Ilgpu.Kernels;
 
@@ -7,6 +8,10 @@ namespace Cluster.Worker.Compute.Ilgpu.Kernels;
 internal static class PieceWords
 {
     public static uint At(UInt4 piece, int index) => index == 0 ? piece.X : index == 1 ? piece.Y : index == 2 ? piece.Z : piece.W;
+
+    /// <summary><see cref="At"/> without branches where the index is not known.</summary>
+    public static uint Select(UInt4 piece, int index) => Utilities.Select(
+        index < 2, Utilities.Select(index == 0, piece.X, piece.Y), Utilities.Select(index == 2, piece.Z, piece.W));
 
     /// <summary>The four floats of a piece.</summary>
     public static Float4 Floats(UInt4 piece)

@@ -58,3 +58,41 @@ internal readonly struct RoundedCodes<TFormat, THalf> : ITileWeights
         return weights;
     }
 }
+
+/// <summary>Integer codes in groups, decoded in registers without a conversion, which takes four times as long as other arithmetic on
+/// NVIDIA's GPUs; the weights are those of <see cref="RoundedCodes{TFormat, THalf}"/> of
+/// <see cref="GroupedWeights{TWidth, TScales}"/>.</summary>
+internal readonly struct RoundedIntegers<TWidth, TScales, THalf> : ITileWeights
+    where TWidth : struct, ICodeWidth
+    where TScales : struct, IScaleFormat
+    where THalf : struct, IHalfFormat
+{
+    public bool AreWhole => false;
+
+    public int Parts => default(TWidth).Elements / 8;
+
+    public PieceScale ScaleOf(ArrayView<uint> tables, ArrayView<int> groups, int output, int padded, int piece) =>
+        Behind(default(GroupedWeights<TWidth, TScales>).ScaleOf(tables, groups, 0, output, padded, piece));
+
+    /// <summary>The zero negative, and 2²³ away: added to a code behind that, it leaves the difference of both, exactly.</summary>
+    public static PieceScale Behind(PieceScale scale)
+    {
+        scale.Zero = -scale.Zero - WholeFloat.Value;
+        return scale;
+    }
+
+    public UInt4 Decode(UInt4 codes, int part, PieceScale scale, ArrayView<uint> tables, ArrayView<int> groups, int output, int padded)
+    {
+        var low = default(TWidth).QuadBehind(codes, 2 * part);
+        var high = default(TWidth).QuadBehind(codes, 2 * part + 1);
+        UInt4 weights;
+        weights.X = Pair(low.X, low.Y, scale);
+        weights.Y = Pair(low.Z, low.W, scale);
+        weights.Z = Pair(high.X, high.Y, scale);
+        weights.W = Pair(high.Z, high.W, scale);
+        return weights;
+    }
+
+    private static uint Pair(float low, float high, PieceScale scale) =>
+        default(THalf).NarrowPair((low + scale.Zero) * scale.Scale, (high + scale.Zero) * scale.Scale);
+}

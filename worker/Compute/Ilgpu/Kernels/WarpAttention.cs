@@ -62,7 +62,7 @@ internal static class WarpAttention
             keys, values, blockTables, (long)sequence * tableWidth, kvHead, kvHeads, pieces, blockSize);
 
         // This lane's rows.
-        var own = WarpMatrix.Warp * WarpMatrix.Outputs + WarpMatrix.Lane / WarpMatrix.Quad;
+        var own = WarpMatrix.Warp * WarpMatrix.Outputs + WarpMatrix.Line;
         var upper = RowOf(
             own, leader, tokens, firstHead, numHeads, headsOfGroup, positions, slopes, sinks, temperatures, rowColumns, heads, headDim,
             window, chunk, hasSlopes, hasSinks, hasTemperatures, scale);
@@ -99,7 +99,7 @@ internal static class WarpAttention
                 if (hasRows)
                 {
                     var scores = WarpScores.Of<TCache, THalf, TTerms, TTiles>(
-                        keyTile, qkv, upper, lower, headDim, queries, tile + 8 * (WarpMatrix.Lane % WarpMatrix.Quad), cap);
+                        keyTile, qkv, upper, lower, headDim, queries, tile + 8 * WarpMatrix.Sharer, cap);
                     var upperMax = Native.Max(upperPart.Max, WarpMatrix.MaxOfQuad(scores.LargestOfUpper()));
                     var lowerMax = Native.Max(lowerPart.Max, WarpMatrix.MaxOfQuad(scores.LargestOfLower()));
 
@@ -202,8 +202,8 @@ internal static class WarpAttention
         where TTerms : struct, ITerms
         where TTiles : struct, IHeadTiles
     {
-        var even = WarpCacheTiles.ValueAt(element + WarpMatrix.Lane / WarpMatrix.Quad, WarpMatrix.Lane % WarpMatrix.Quad);
-        var odd = WarpCacheTiles.ValueAt(element + 8 + WarpMatrix.Lane / WarpMatrix.Quad, WarpMatrix.Lane % WarpMatrix.Quad);
+        var even = WarpCacheTiles.ValueAt(element + WarpMatrix.Line, WarpMatrix.Sharer);
+        var odd = WarpCacheTiles.ValueAt(element + 8 + WarpMatrix.Line, WarpMatrix.Sharer);
         var term = WarpCacheTiles.Pieces<TTiles>();
         mixed.A = Mix<TCache, THalf, TTerms>(valueTile, even, term, left, right, upperRescale, lowerRescale, mixed.A);
         mixed.B = Mix<TCache, THalf, TTerms>(valueTile, odd, term, left, right, upperRescale, lowerRescale, mixed.B);
@@ -271,7 +271,7 @@ internal static class WarpAttention
     /// <remarks>Eight at a time from the same place, to which the others move up: written out it would be most of the kernel.</remarks>
     private static void Merge(HeadQuads mixed, int element, StretchMerge upper, StretchMerge lower, ArrayView<float> to)
     {
-        element += WarpMatrix.Lane % WarpMatrix.Quad * 2;
+        element += WarpMatrix.Sharer * 2;
         for (var end = element + 64; element < end; element += 8)
         {
             upper.Store(mixed.A.X, element, to);
@@ -291,7 +291,7 @@ internal static class WarpAttention
     /// <summary>Writes what a part is relative to.</summary>
     private static void Leave(WarpRow row, RunningSoftmax total, int heads, int headDim, ArrayView<float> partial)
     {
-        if (row.Elements > 0 && WarpMatrix.Lane % WarpMatrix.Quad == 0)
+        if (row.Elements > 0 && WarpMatrix.Sharer == 0)
         {
             var at = PartOf(row, heads, headDim) + headDim;
             partial[at] = total.Max;
@@ -302,7 +302,7 @@ internal static class WarpAttention
     private static void Combine(
         WarpRow row, int headDim, int heads, float valueScale, ArrayView<float> partial, ArrayView<float> output)
     {
-        for (var element = WarpMatrix.Lane % WarpMatrix.Quad; element < row.Elements; element += WarpMatrix.Quad)
+        for (var element = WarpMatrix.Sharer; element < row.Elements; element += WarpMatrix.Quad)
         {
             output[row.Number * headDim + element] = valueScale * PartialSoftmax.Combine(
                 partial, row.Number, (long)Grid.DimY * heads * (headDim + 2), element, headDim, Grid.DimZ, row.Sink);

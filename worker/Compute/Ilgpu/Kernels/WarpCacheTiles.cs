@@ -32,12 +32,13 @@ internal static class WarpCacheTiles
         where TCache : struct, ICacheTerms
         where TTiles : struct, IHeadTiles
     {
-        var thread = Group.IdxY * Wave.Lanes + Group.IdxX;
         Staged staged = default;
-        var (token, octet) = (tile + thread % WarpAttention.TileTokens, thread / WarpAttention.TileTokens);
+        var token = tile + TokenOfThread;
+        var octet = OctetOfThread;
         if (token >= seen && token < end)
         {
-            var at = pages.BlockOf(token) * pages.Pieces * pages.BlockSize + token % pages.BlockSize;
+            var block = token / pages.BlockSize;
+            var at = pages.NumberOf(block) * pages.Pieces * pages.BlockSize + (token - block * pages.BlockSize);
             staged.Key0 = Read<TCache>(pages.Keys, at, pages.BlockSize, octet, pages.Pieces);
             if (default(TTiles).Count > 4)
             {
@@ -45,8 +46,8 @@ internal static class WarpCacheTiles
             }
         }
 
-        token = tile + 2 * (thread % Pairs);
-        octet = thread / Pairs;
+        token = tile + 2 * PairOfThread;
+        octet = OctetOfPair;
         if (octet < Octets<TTiles>())
         {
             staged.Value0 = ReadValue<TCache>(pages, token, seen, end, octet);
@@ -61,35 +62,44 @@ internal static class WarpCacheTiles
         where TCache : struct, ICacheTerms
         where TTiles : struct, IHeadTiles
     {
-        var thread = Group.IdxY * Wave.Lanes + Group.IdxX;
-        var (token, octet) = (thread % WarpAttention.TileTokens, thread / WarpAttention.TileTokens);
+        var token = TokenOfThread;
+        var octet = OctetOfThread;
         WriteKey<TCache, TTiles>(staged.Key0, keyTile, token, octet);
         if (default(TTiles).Count > 4)
         {
             WriteKey<TCache, TTiles>(staged.Key1, keyTile, token, octet + Octets<TTiles>() / 2);
         }
 
-        octet = thread / Pairs;
+        octet = OctetOfPair;
         if (octet < Octets<TTiles>())
         {
             var words = valueTile.Cast<uint>();
             var first = default(TCache).Split(staged.Value0.Low, staged.Value0.High, octet);
             var second = default(TCache).Split(staged.Value1.Low, staged.Value1.High, octet);
-            WriteValues(first.A, second.A, words, thread % Pairs, octet);
+            WriteValues(first.A, second.A, words, PairOfThread, octet);
             if (default(TCache).Count > 1)
             {
-                WriteValues(first.B, second.B, words.SubView(4 * Pieces<TTiles>()), thread % Pairs, octet);
+                WriteValues(first.B, second.B, words.SubView(4 * Pieces<TTiles>()), PairOfThread, octet);
             }
 
             if (default(TCache).Count > 2)
             {
-                WriteValues(first.C, second.C, words.SubView(8 * Pieces<TTiles>()), thread % Pairs, octet);
+                WriteValues(first.C, second.C, words.SubView(8 * Pieces<TTiles>()), PairOfThread, octet);
             }
         }
     }
 
-    /// <summary>Pairs of neighbouring tokens.</summary>
-    private const int Pairs = WarpAttention.TileTokens / 2;
+    private static int Thread => Group.IdxY * Wave.Lanes + Group.IdxX;
+
+    // A thread's share: see WarpMatrix.Lane on masks.
+    private static int TokenOfThread => Thread & (WarpAttention.TileTokens - 1);
+
+    private static int OctetOfThread => Thread >> 5;
+
+    /// <summary>Of neighbouring tokens.</summary>
+    private static int PairOfThread => Thread & (WarpAttention.TileTokens / 2 - 1);
+
+    private static int OctetOfPair => Thread >> 4;
 
     private static int Octets<TTiles>()
         where TTiles : struct, IHeadTiles => 2 * default(TTiles).Count;
@@ -100,7 +110,8 @@ internal static class WarpCacheTiles
         Octet value = default;
         if (token >= seen && token < end)
         {
-            var at = (pages.BlockOf(token) * pages.BlockSize + token % pages.BlockSize) * pages.Pieces;
+            var block = token / pages.BlockSize;
+            var at = (pages.NumberOf(block) * pages.BlockSize + (token - block * pages.BlockSize)) * pages.Pieces;
             value = Read<TCache>(pages.Values, at, 1, octet, pages.Pieces);
         }
 
@@ -196,6 +207,6 @@ internal readonly struct CachePages(
     public readonly int Pieces = pieces;
     public readonly int BlockSize = blockSize;
 
-    /// <summary>Number of the head's block that a token is in.</summary>
-    public long BlockOf(int token) => (long)BlockTables[Table + token / BlockSize] * KvHeads + KvHead;
+    /// <summary>Where in the cache a block of the sequence is, of this head.</summary>
+    public long NumberOf(int block) => (long)BlockTables[Table + block] * KvHeads + KvHead;
 }

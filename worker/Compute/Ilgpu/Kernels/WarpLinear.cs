@@ -25,11 +25,12 @@ internal static class WarpLinear
     /// <summary>Steps whose weights are loaded together.</summary>
     public const int StepsAtOnce = 4;
 
-    /// <summary>Steps of a warp: whole loads of <see cref="StepsAtOnce"/>. Pieces past the last have inputs past the last, which are
-    /// zeros.</summary>
+    /// <summary>Steps of each of the eight warps: whole loads of <see cref="StepsAtOnce"/>. Pieces past the last have inputs past the last,
+    /// which are zeros.</summary>
     /// <param name="pieces">Of an output.</param>
-    public static int StepsOfWarp(int pieces, int warps) =>
-        ((pieces + PiecesAtOnce - 1) / PiecesAtOnce + warps * StepsAtOnce - 1) / (warps * StepsAtOnce) * StepsAtOnce;
+    public static int StepsOfWarp(int pieces) =>
+        ((pieces + PiecesAtOnce - 1) / PiecesAtOnce + WarpMatrix.MaxWarps * StepsAtOnce - 1)
+        / (WarpMatrix.MaxWarps * StepsAtOnce) * StepsAtOnce;
 
     /// <summary>See <see cref="Linear.Multiply"/>; grid (panels of outputs, groups of row tiles).</summary>
     public static void Multiply<TWeights, THalf, TInputs, TTiles>(
@@ -42,8 +43,8 @@ internal static class WarpLinear
     {
         var tile = Grid.IdxY * default(TTiles).Count;
         var sums = Sum<TWeights, THalf, TInputs, TTiles>(
-            x, codes, Grid.IdxX, new OutputTables(tables, groups, 0, OutputSquare.OutputOf(Grid.IdxX), padded),
-            SourcesOf<TWeights, TInputs>(tile, rows, inputs, pieces), inputs, pieces);
+            codes, Grid.IdxX, new OutputTables(tables, groups, 0, OutputSquare.OutputOf(Grid.IdxX), padded),
+            SourcesOf<TWeights, TInputs>(x, tile, rows, inputs, pieces), inputs, pieces);
         for (var i = 0; i < default(TTiles).Count; i++)
         {
             var sum = OverWarps(Of(sums, i));
@@ -57,13 +58,14 @@ internal static class WarpLinear
 
     /// <summary>See <see cref="Linear.MultiplyExperts"/>; grid (panels of outputs, tiles of up to 8 times as many rows as
     /// <typeparamref name="TTiles"/> counts). A row has the bits that its expert alone would give it, as a layer.</summary>
-    public static void MultiplyExperts<TWeights, THalf, TInputs, TTiles>(
+    public static void MultiplyExperts<TWeights, THalf, TTerms, TInput, TTiles>(
         ArrayView<float> x, ArrayView<UInt4> codes, ArrayView<uint> tables, ArrayView<int> groups, ArrayView<float> bias,
         ArrayView<int> tiles, ArrayView<int> order, ArrayView<float> y, int inputs, int pieces, int outputs, int padded, int firstOutput,
         int stride, int perSource, int codesStride, int tablesStride, int groupsStride)
         where TWeights : struct, ITileWeights
         where THalf : struct, IHalfFormat
-        where TInputs : struct, IWarpInputs
+        where TTerms : struct, ITerms
+        where TInput : struct, IInput
         where TTiles : struct, IRowTiles
     {
         var expert = tiles[3 * Grid.IdxY];
@@ -75,11 +77,11 @@ internal static class WarpLinear
         }
 
         var output = OutputSquare.OutputOf(Grid.IdxX);
-        var sums = Sum<TWeights, THalf, TInputs, TTiles>(
-            x, codes.SubView((long)expert * codesStride), Grid.IdxX,
+        var sums = Sum<TWeights, THalf, FloatInputs<TTerms, TInput>, TTiles>(
+            codes.SubView((long)expert * codesStride), Grid.IdxX,
             new OutputTables(
                 tables.SubView((long)expert * tablesStride), groups.SubView((long)expert * groupsStride), 0, output, padded),
-            SourcesOf<TTiles>(order, first, rows, perSource, inputs), inputs, pieces);
+            RoutedSourcesOf<TTerms, TInput, TTiles>(x, order, first, rows, perSource, inputs, default(TWeights).Parts), inputs, pieces);
         for (var i = 0; i < default(TTiles).Count; i++)
         {
             var sum = OverWarps(Of(sums, i));
@@ -103,11 +105,11 @@ internal static class WarpLinear
         where TTiles : struct, IRowTiles
     {
         var upPanel = Grid.IdxX + half / Linear.Panel;
-        var sources = SourcesOf<TWeights, TInputs>(0, rows, inputs, pieces);
+        var sources = SourcesOf<TWeights, TInputs>(x, 0, rows, inputs, pieces);
         var gates = Sum<TWeights, THalf, TInputs, TTiles>(
-            x, codes, Grid.IdxX, new OutputTables(tables, groups, 0, OutputSquare.OutputOf(Grid.IdxX), padded), sources, inputs, pieces);
+            codes, Grid.IdxX, new OutputTables(tables, groups, 0, OutputSquare.OutputOf(Grid.IdxX), padded), sources, inputs, pieces);
         var ups = Sum<TWeights, THalf, TInputs, TTiles>(
-            x, codes, upPanel, new OutputTables(tables, groups, 0, OutputSquare.OutputOf(upPanel), padded), sources, inputs, pieces);
+            codes, upPanel, new OutputTables(tables, groups, 0, OutputSquare.OutputOf(upPanel), padded), sources, inputs, pieces);
         var output = OutputSquare.OutputOf(Grid.IdxX);
         for (var i = 0; i < default(TTiles).Count; i++)
         {
@@ -135,124 +137,151 @@ internal static class WarpLinear
     }
 
     /// <summary>A lane's outputs of its rows of each tile: this warp's part of the inputs.</summary>
+    /// <remarks>What comes next is asked for where what was there has been multiplied, so that no register is moved to another.</remarks>
     private static TileSums Sum<TWeights, THalf, TInputs, TTiles>(
-        ArrayView<float> x, ArrayView<UInt4> codes, int panel, OutputTables tables, TileSources sources, int inputs, int pieces)
+        ArrayView<UInt4> codes, int panel, OutputTables tables, TileSources sources, int inputs, int pieces)
         where TWeights : struct, ITileWeights
         where THalf : struct, IHalfFormat
         where TInputs : struct, IWarpInputs
         where TTiles : struct, IRowTiles
     {
-        var warps = Group.DimY * WarpMatrix.OfWave;
-        var ofWarp = StepsOfWarp(pieces, warps);
+        var ofWarp = StepsOfWarp(pieces);
         var first = WarpMatrix.Warp * ofWarp;
-        var last = first + ofWarp - StepsAtOnce;
-        var next0 = Read(codes, panel, first, pieces);
-        var next1 = Read(codes, panel, first + 1, pieces);
-        var next2 = Read(codes, panel, first + 2, pieces);
-        var next3 = Read(codes, panel, first + 3, pieces);
+        var end = first + ofWarp;
+        var own = codes.SubView((long)panel * pieces * Linear.Panel + WarpMatrix.Line);
+        var step0 = Read<TWeights>(own, tables, first, pieces);
+        var step1 = Read<TWeights>(own, tables, first + 1, pieces);
+        var step2 = Read<TWeights>(own, tables, first + 2, pieces);
+        var step3 = Read<TWeights>(own, tables, first + 3, pieces);
+        var parts = default(TWeights).Parts;
+        sources = Skip<TInputs, TTiles>(sources, first, parts);
+        var left = inputs - (first * PiecesAtOnce + WarpMatrix.Sharer) * parts * 8;
         TileSums sums = default;
-        for (var step = first; step <= last; step += StepsAtOnce)
+        for (var step = first; step < end; step += StepsAtOnce)
         {
-            var own0 = next0;
-            var own1 = next1;
-            var own2 = next2;
-            var own3 = next3;
-
             // In the last round the same again: it is still near.
-            var next = Native.Min(step + StepsAtOnce, last);
-            next0 = Read(codes, panel, next, pieces);
-            next1 = Read(codes, panel, next + 1, pieces);
-            next2 = Read(codes, panel, next + 2, pieces);
-            next3 = Read(codes, panel, next + 3, pieces);
-            sums = Add<TWeights, THalf, TInputs, TTiles>(own0, tables, x, sources, inputs, step, pieces, sums);
-            sums = Add<TWeights, THalf, TInputs, TTiles>(own1, tables, x, sources, inputs, step + 1, pieces, sums);
-            sums = Add<TWeights, THalf, TInputs, TTiles>(own2, tables, x, sources, inputs, step + 2, pieces, sums);
-            sums = Add<TWeights, THalf, TInputs, TTiles>(own3, tables, x, sources, inputs, step + 3, pieces, sums);
+            var next = IntrinsicMath.Min(step + StepsAtOnce, end - StepsAtOnce);
+            sums = Add<TWeights, THalf, TInputs, TTiles>(step0, tables, sources, left, 0, sums);
+            step0 = Read<TWeights>(own, tables, next, pieces);
+            sums = Add<TWeights, THalf, TInputs, TTiles>(step1, tables, sources, left, 1, sums);
+            step1 = Read<TWeights>(own, tables, next + 1, pieces);
+            sums = Add<TWeights, THalf, TInputs, TTiles>(step2, tables, sources, left, 2, sums);
+            step2 = Read<TWeights>(own, tables, next + 2, pieces);
+            sums = Add<TWeights, THalf, TInputs, TTiles>(step3, tables, sources, left, 3, sums);
+            step3 = Read<TWeights>(own, tables, next + 3, pieces);
+            sources = Skip<TInputs, TTiles>(sources, StepsAtOnce, parts);
+            left -= StepsAtOnce * PiecesAtOnce * parts * 8;
         }
 
         return sums;
     }
 
     private static TileSums Add<TWeights, THalf, TInputs, TTiles>(
-        Pair codes, OutputTables tables, ArrayView<float> x, TileSources sources, int inputs, int step, int pieces, TileSums sums)
+        Step codes, OutputTables tables, TileSources sources, int left, int step, TileSums sums)
         where TWeights : struct, ITileWeights
         where THalf : struct, IHalfFormat
         where TInputs : struct, IWarpInputs
         where TTiles : struct, IRowTiles
     {
-        var weights = default(TWeights);
-        var (output, padded) = (tables.Output, tables.Padded);
-        var present = Present(step, pieces);
-        var lowScale = weights.ScaleOf(tables.Tables, tables.Groups, output, padded, present);
-        var highScale = weights.ScaleOf(tables.Tables, tables.Groups, output + OutputSquare.Apart, padded, present);
-
         // Written out: with a part that is a constant decoding is shorter by far.
-        sums = AddPart<TWeights, THalf, TInputs, TTiles>(codes, tables, lowScale, highScale, x, sources, inputs, step, 0, sums);
-        if (weights.Parts > 1)
+        sums = AddPart<TWeights, THalf, TInputs, TTiles>(codes, tables, sources, left, step, 0, sums);
+        if (default(TWeights).Parts > 1)
         {
-            sums = AddPart<TWeights, THalf, TInputs, TTiles>(codes, tables, lowScale, highScale, x, sources, inputs, step, 1, sums);
+            sums = AddPart<TWeights, THalf, TInputs, TTiles>(codes, tables, sources, left, step, 1, sums);
         }
 
-        if (weights.Parts > 2)
+        if (default(TWeights).Parts > 2)
         {
-            sums = AddPart<TWeights, THalf, TInputs, TTiles>(codes, tables, lowScale, highScale, x, sources, inputs, step, 2, sums);
-            sums = AddPart<TWeights, THalf, TInputs, TTiles>(codes, tables, lowScale, highScale, x, sources, inputs, step, 3, sums);
+            sums = AddPart<TWeights, THalf, TInputs, TTiles>(codes, tables, sources, left, step, 2, sums);
+            sums = AddPart<TWeights, THalf, TInputs, TTiles>(codes, tables, sources, left, step, 3, sums);
         }
 
         return sums;
     }
 
     private static TileSums AddPart<TWeights, THalf, TInputs, TTiles>(
-        Pair codes, OutputTables tables, PieceScale lowScale, PieceScale highScale, ArrayView<float> x, TileSources sources, int inputs,
-        int step, int part, TileSums sums)
+        Step codes, OutputTables tables, TileSources sources, int left, int step, int part, TileSums sums)
         where TWeights : struct, ITileWeights
         where THalf : struct, IHalfFormat
         where TInputs : struct, IWarpInputs
         where TTiles : struct, IRowTiles
     {
         var weights = default(TWeights);
-        var low = weights.Decode(codes.Low, part, lowScale, tables.Tables, tables.Groups, tables.Output, tables.Padded);
-        var high = weights.Decode(
-            codes.High, part, highScale, tables.Tables, tables.Groups, tables.Output + OutputSquare.Apart, tables.Padded);
-        var at = step * weights.Parts + part;
-        var k = ((step * PiecesAtOnce + WarpMatrix.Lane % WarpMatrix.Quad) * weights.Parts + part) * 8;
-        sums.A = Add<THalf, TInputs>(low, high, x, sources.A, inputs, k, at, sums.A);
+        Halves pair;
+        if (weights.AreWhole)
+        {
+            pair.First = codes.Low;
+            pair.Second = codes.High;
+        }
+        else
+        {
+            pair = Pair(
+                weights.Decode(codes.Low, part, codes.LowScale, tables.Tables, tables.Groups, tables.Output, tables.Padded),
+                weights.Decode(
+                    codes.High, part, codes.HighScale, tables.Tables, tables.Groups, tables.Output + OutputSquare.Apart, tables.Padded));
+        }
+
+        var parts = weights.Parts;
+        sums.A = Add<THalf, TInputs>(pair, sources.A, left, step, part, parts, sums.A);
         if (default(TTiles).Count > 1)
         {
-            sums.B = Add<THalf, TInputs>(low, high, x, sources.B, inputs, k, at, sums.B);
+            sums.B = Add<THalf, TInputs>(pair, sources.B, left, step, part, parts, sums.B);
         }
 
         if (default(TTiles).Count > 2)
         {
-            sums.C = Add<THalf, TInputs>(low, high, x, sources.C, inputs, k, at, sums.C);
-            sums.D = Add<THalf, TInputs>(low, high, x, sources.D, inputs, k, at, sums.D);
+            sums.C = Add<THalf, TInputs>(pair, sources.C, left, step, part, parts, sums.C);
+            sums.D = Add<THalf, TInputs>(pair, sources.D, left, step, part, parts, sums.D);
         }
 
         if (default(TTiles).Count > 4)
         {
-            sums.E = Add<THalf, TInputs>(low, high, x, sources.E, inputs, k, at, sums.E);
-            sums.F = Add<THalf, TInputs>(low, high, x, sources.F, inputs, k, at, sums.F);
-            sums.G = Add<THalf, TInputs>(low, high, x, sources.G, inputs, k, at, sums.G);
-            sums.H = Add<THalf, TInputs>(low, high, x, sources.H, inputs, k, at, sums.H);
+            sums.E = Add<THalf, TInputs>(pair, sources.E, left, step, part, parts, sums.E);
+            sums.F = Add<THalf, TInputs>(pair, sources.F, left, step, part, parts, sums.F);
+            sums.G = Add<THalf, TInputs>(pair, sources.G, left, step, part, parts, sums.G);
+            sums.H = Add<THalf, TInputs>(pair, sources.H, left, step, part, parts, sums.H);
         }
 
         return sums;
     }
 
     private static Float4 Add<THalf, TInputs>(
-        UInt4 low, UInt4 high, ArrayView<float> x, long source, int inputs, int k, int step, Float4 sums)
+        Halves weights, ArrayView<float> inputs, int left, int step, int part, int parts, Float4 sums)
         where THalf : struct, IHalfFormat
         where TInputs : struct, IWarpInputs
     {
-        var terms = default(TInputs).Read(x, source, inputs, k, step);
-        sums = MultiplyAdd<THalf>(low, high, terms.A, sums);
+        var terms = default(TInputs).Read(inputs, left, step, part, parts);
+        sums = MultiplyAdd<THalf>(weights, terms.A, sums);
         if (default(TInputs).Terms > 1)
         {
-            sums = MultiplyAdd<THalf>(low, high, terms.B, sums);
-            sums = MultiplyAdd<THalf>(low, high, terms.C, sums);
+            sums = MultiplyAdd<THalf>(weights, terms.B, sums);
+            sums = MultiplyAdd<THalf>(weights, terms.C, sums);
         }
 
         return sums;
+    }
+
+    private static Float4 MultiplyAdd<THalf>(Halves weights, UInt4 x, Float4 sums)
+        where THalf : struct, IHalfFormat
+    {
+        var half = default(THalf);
+        sums = half.MultiplyAddOfWarp(weights.First.X, weights.First.Y, weights.First.Z, weights.First.W, x.X, x.Y, sums);
+        return half.MultiplyAddOfWarp(weights.Second.X, weights.Second.Y, weights.Second.Z, weights.Second.W, x.Z, x.W, sums);
+    }
+
+    /// <summary>Pieces of two outputs as the two instructions take them: see <see cref="PairedPieces"/>.</summary>
+    private static Halves Pair(UInt4 low, UInt4 high)
+    {
+        Halves pair;
+        pair.First.X = low.X;
+        pair.First.Y = high.X;
+        pair.First.Z = low.Y;
+        pair.First.W = high.Y;
+        pair.Second.X = low.Z;
+        pair.Second.Y = high.Z;
+        pair.Second.Z = low.W;
+        pair.Second.W = high.W;
+        return pair;
     }
 
     private static void Gate(
@@ -264,67 +293,94 @@ internal static class WarpLinear
         }
     }
 
-    private static int Present(int step, int pieces) =>
-        Native.Min(step * PiecesAtOnce + WarpMatrix.Lane % WarpMatrix.Quad, pieces - 1);
-
-    private static Pair Read(ArrayView<UInt4> codes, int panel, int step, int pieces)
-    {
-        var at = ((long)panel * pieces + Present(step, pieces)) * Linear.Panel + WarpMatrix.Lane / WarpMatrix.Quad;
-        Pair pair;
-        pair.Low = codes[at];
-        pair.High = codes[at + OutputSquare.Apart];
-        return pair;
-    }
-
-    private static TileSources SourcesOf<TWeights, TInputs>(int tile, int rows, int inputs, int pieces)
+    /// <param name="own">Codes of the panel, from this lane's first output on.</param>
+    private static Step Read<TWeights>(ArrayView<UInt4> own, OutputTables tables, int step, int pieces)
         where TWeights : struct, ITileWeights
-        where TInputs : struct, IWarpInputs
     {
-        var warps = Group.DimY * WarpMatrix.OfWave;
-        var steps = StepsOfWarp(pieces, warps) * warps * default(TWeights).Parts;
-        var source = default(TInputs);
-        TileSources sources;
-        sources.A = source.SourceOf(tile, rows, inputs, steps);
-        sources.B = source.SourceOf(tile + 1, rows, inputs, steps);
-        sources.C = source.SourceOf(tile + 2, rows, inputs, steps);
-        sources.D = source.SourceOf(tile + 3, rows, inputs, steps);
-        sources.E = source.SourceOf(tile + 4, rows, inputs, steps);
-        sources.F = source.SourceOf(tile + 5, rows, inputs, steps);
-        sources.G = source.SourceOf(tile + 6, rows, inputs, steps);
-        sources.H = source.SourceOf(tile + 7, rows, inputs, steps);
-        return sources;
+        var weights = default(TWeights);
+        var piece = IntrinsicMath.Min(step * PiecesAtOnce + WarpMatrix.Sharer, pieces - 1);
+        var at = own.SubView(piece * Linear.Panel);
+        Step read;
+        read.Low = at[0];
+        read.High = at[OutputSquare.Apart];
+        read.LowScale = weights.ScaleOf(tables.Tables, tables.Groups, tables.Output, tables.Padded, piece);
+        read.HighScale = weights.ScaleOf(tables.Tables, tables.Groups, tables.Output + OutputSquare.Apart, tables.Padded, piece);
+        return read;
     }
 
-    /// <summary>Of an expert's rows, which lie where <paramref name="order"/> says; past the last they are the last.</summary>
-    private static TileSources SourcesOf<TTiles>(ArrayView<int> order, int first, int rows, int perSource, int inputs)
+    /// <summary>Goes on by so many steps.</summary>
+    private static TileSources Skip<TInputs, TTiles>(TileSources sources, int steps, int parts)
+        where TInputs : struct, IWarpInputs
         where TTiles : struct, IRowTiles
     {
-        TileSources sources = default;
-        sources.A = SourceOf(order, first, rows, 0, perSource, inputs);
+        var inputs = default(TInputs);
+        sources.A = inputs.Skip(sources.A, steps, parts);
         if (default(TTiles).Count > 1)
         {
-            sources.B = SourceOf(order, first, rows, 1, perSource, inputs);
+            sources.B = inputs.Skip(sources.B, steps, parts);
         }
 
         if (default(TTiles).Count > 2)
         {
-            sources.C = SourceOf(order, first, rows, 2, perSource, inputs);
-            sources.D = SourceOf(order, first, rows, 3, perSource, inputs);
+            sources.C = inputs.Skip(sources.C, steps, parts);
+            sources.D = inputs.Skip(sources.D, steps, parts);
         }
 
         if (default(TTiles).Count > 4)
         {
-            sources.E = SourceOf(order, first, rows, 4, perSource, inputs);
-            sources.F = SourceOf(order, first, rows, 5, perSource, inputs);
-            sources.G = SourceOf(order, first, rows, 6, perSource, inputs);
-            sources.H = SourceOf(order, first, rows, 7, perSource, inputs);
+            sources.E = inputs.Skip(sources.E, steps, parts);
+            sources.F = inputs.Skip(sources.F, steps, parts);
+            sources.G = inputs.Skip(sources.G, steps, parts);
+            sources.H = inputs.Skip(sources.H, steps, parts);
         }
 
         return sources;
     }
 
-    private static long SourceOf(ArrayView<int> order, int first, int rows, int tile, int perSource, int inputs) =>
-        (long)(order[first + Native.Min(tile * WarpMatrix.Rows + WarpMatrix.Lane / WarpMatrix.Quad, rows - 1)] / perSource) * inputs;
+    private static TileSources SourcesOf<TWeights, TInputs>(ArrayView<float> x, int tile, int rows, int inputs, int pieces)
+        where TWeights : struct, ITileWeights
+        where TInputs : struct, IWarpInputs
+    {
+        var parts = default(TWeights).Parts;
+        var steps = StepsOfWarp(pieces) * WarpMatrix.MaxWarps;
+        var source = default(TInputs);
+        TileSources sources;
+        sources.A = source.RowOf(x, tile, rows, inputs, parts, steps);
+        sources.B = source.RowOf(x, tile + 1, rows, inputs, parts, steps);
+        sources.C = source.RowOf(x, tile + 2, rows, inputs, parts, steps);
+        sources.D = source.RowOf(x, tile + 3, rows, inputs, parts, steps);
+        sources.E = source.RowOf(x, tile + 4, rows, inputs, parts, steps);
+        sources.F = source.RowOf(x, tile + 5, rows, inputs, parts, steps);
+        sources.G = source.RowOf(x, tile + 6, rows, inputs, parts, steps);
+        sources.H = source.RowOf(x, tile + 7, rows, inputs, parts, steps);
+        return sources;
+    }
+
+    /// <summary>Of an expert's rows, which lie where <paramref name="order"/> says; past the last they are the last.</summary>
+    private static TileSources RoutedSourcesOf<TTerms, TInput, TTiles>(
+        ArrayView<float> x, ArrayView<int> order, int first, int rows, int perSource, int inputs, int parts)
+        where TTerms : struct, ITerms
+        where TInput : struct, IInput
+        where TTiles : struct, IRowTiles
+    {
+        TileSources sources;
+        sources.A = RoutedSourceOf<TTerms, TInput>(x, order, first, rows, 0, perSource, inputs, parts);
+        sources.B = default(TTiles).Count > 1 ? RoutedSourceOf<TTerms, TInput>(x, order, first, rows, 1, perSource, inputs, parts) : x;
+        sources.C = default(TTiles).Count > 2 ? RoutedSourceOf<TTerms, TInput>(x, order, first, rows, 2, perSource, inputs, parts) : x;
+        sources.D = default(TTiles).Count > 2 ? RoutedSourceOf<TTerms, TInput>(x, order, first, rows, 3, perSource, inputs, parts) : x;
+        sources.E = default(TTiles).Count > 4 ? RoutedSourceOf<TTerms, TInput>(x, order, first, rows, 4, perSource, inputs, parts) : x;
+        sources.F = default(TTiles).Count > 4 ? RoutedSourceOf<TTerms, TInput>(x, order, first, rows, 5, perSource, inputs, parts) : x;
+        sources.G = default(TTiles).Count > 4 ? RoutedSourceOf<TTerms, TInput>(x, order, first, rows, 6, perSource, inputs, parts) : x;
+        sources.H = default(TTiles).Count > 4 ? RoutedSourceOf<TTerms, TInput>(x, order, first, rows, 7, perSource, inputs, parts) : x;
+        return sources;
+    }
+
+    private static ArrayView<float> RoutedSourceOf<TTerms, TInput>(
+        ArrayView<float> x, ArrayView<int> order, int first, int rows, int tile, int perSource, int inputs, int parts)
+        where TTerms : struct, ITerms
+        where TInput : struct, IInput =>
+        default(FloatInputs<TTerms, TInput>).RowOf(
+            x, order[first + IntrinsicMath.Min(tile * WarpMatrix.Rows + WarpMatrix.Line, rows - 1)] / perSource, inputs, parts);
 
     private static Float4 Of(TileSums sums, int tile) => tile < 4
         ? tile == 0 ? sums.A : tile == 1 ? sums.B : tile == 2 ? sums.C : sums.D
@@ -338,7 +394,7 @@ internal static class WarpLinear
         partial[WarpMatrix.Warp * WarpMatrix.Lanes + lane] = sums;
         Group.Barrier();
         sums = partial[lane];
-        for (var warp = 1; warp < Group.DimY * WarpMatrix.OfWave; warp++)
+        for (var warp = 1; warp < WarpMatrix.MaxWarps; warp++)
         {
             var other = partial[warp * WarpMatrix.Lanes + lane];
             sums.X += other.X;
@@ -351,24 +407,33 @@ internal static class WarpLinear
         return sums;
     }
 
-    /// <summary>A lane's pieces of a step, of its two outputs.</summary>
-    private struct Pair
+    /// <summary>A lane's pieces of a step, of its two outputs or as <see cref="PairedPieces"/> has them.</summary>
+    private struct Step
     {
         public UInt4 Low;
         public UInt4 High;
+        public PieceScale LowScale;
+        public PieceScale HighScale;
     }
 
-    /// <summary>Of up to eight tiles.</summary>
+    /// <summary>Eight weights of each of two outputs: the matrix A of two instructions.</summary>
+    private struct Halves
+    {
+        public UInt4 First;
+        public UInt4 Second;
+    }
+
+    /// <summary>Where the inputs of this lane's rows begin, of up to eight tiles.</summary>
     private struct TileSources
     {
-        public long A;
-        public long B;
-        public long C;
-        public long D;
-        public long E;
-        public long F;
-        public long G;
-        public long H;
+        public ArrayView<float> A;
+        public ArrayView<float> B;
+        public ArrayView<float> C;
+        public ArrayView<float> D;
+        public ArrayView<float> E;
+        public ArrayView<float> F;
+        public ArrayView<float> G;
+        public ArrayView<float> H;
     }
 
     /// <summary>Of up to eight tiles.</summary>

@@ -109,8 +109,8 @@ internal struct WarpScores
         where TTiles : struct, IHeadTiles
     {
         // Column lane / 4 of an instruction is one of two tokens that lane % 4 = lane / 8 has the scores of.
-        var token = WarpMatrix.Lane / 8 * 8 + WarpMatrix.Lane / WarpMatrix.Quad % 2;
-        var octet = step * WarpMatrix.Quad + WarpMatrix.Lane % WarpMatrix.Quad;
+        var token = WarpMatrix.Lane / 8 * 8 + (WarpMatrix.Line & 1);
+        var octet = step * WarpMatrix.Quad + WarpMatrix.Sharer;
         WarpScores scores;
         scores.A = Add<TCache, THalf, TTerms, TTiles>(keyTile, token, octet, upper, lower, A);
         scores.B = Add<TCache, THalf, TTerms, TTiles>(keyTile, token + 2, octet, upper, lower, B);
@@ -155,7 +155,7 @@ internal struct WarpScores
     private static InputTerms Query<TTerms>(ArrayView<float> qkv, WarpRow row, int step, int headDim)
         where TTerms : struct, ITerms
     {
-        var k = (step * WarpMatrix.Quad + WarpMatrix.Lane % WarpMatrix.Quad) * 8;
+        var k = (step * WarpMatrix.Quad + WarpMatrix.Sharer) * 8;
         return headDim % 4 == 0
             ? default(TTerms).Split(
                 default(QuadInput).Quad(qkv, row.Query, k, row.Elements), default(QuadInput).Quad(qkv, row.Query, k + 4, row.Elements))

@@ -63,7 +63,7 @@ internal static class WarpTileLinear
         var stageLength = WeightPieces + default(TTile).Tiles * 2 * default(TTerms).Count * Wave.Lanes;
         var ahead = default(TTile).Stages - 1;
         var parts = default(TWeights).Parts;
-        var ofWarp = WarpLinear.StepsOfWarp(pieces, WarpMatrix.MaxWarps) * parts;
+        var ofWarp = WarpLinear.StepsOfWarp(pieces) * parts;
         var steps = (pieces + WarpLinear.PiecesAtOnce - 1) / WarpLinear.PiecesAtOnce * parts;
 
         // A wave moves two panels of outputs and one or two tiles of rows; what lies past the last is the last again, and not written.
@@ -73,14 +73,17 @@ internal static class WarpTileLinear
         var tilesOfWave = default(TTile).Tiles / 2;
         var tile = Native.Min(
             (Grid.IdxY * Wave.MaxWaves + Group.IdxY) * tilesOfWave, (rows - 1) / SplitRows.Rows * 2 + 2 - tilesOfWave);
-        var rows0 = SplitRows.PlaceOf(tile, ofWarp * WarpMatrix.MaxWarps, default(TTerms).Count) + Group.IdxX;
-        var to = PlaceOf(Group.IdxX / MatrixCore.Tile, Group.IdxX % MatrixCore.Tile);
+        var rows0 = x.SubView(SplitRows.PlaceOf(tile, ofWarp * WarpMatrix.MaxWarps, default(TTerms).Count) + Group.IdxX);
+        var codes0 = codes.SubView((long)panel0 * pieces * Linear.Panel + OutputOfLane);
+        var codes1 = codes.SubView((long)panel1 * pieces * Linear.Panel + OutputOfLane);
+        var to = PlaceOf(PieceOfLane, OutputOfLane);
         var toWeights = 2 * Group.IdxY * Wave.Lanes + to;
+        var toCodes = 2 * Group.IdxY * Wave.Lanes + PlaceOf(PieceOfLane, OutputOfLane & (OutputSquare.Apart - 1));
         var toRows = WeightPieces + tilesOfWave * Group.IdxY * Wave.Lanes + to;
 
-        var from = PlaceOf(WarpMatrix.Lane % WarpMatrix.Quad, WarpMatrix.Lane / WarpMatrix.Quad);
+        var from = PlaceOf(WarpMatrix.Sharer, WarpMatrix.Line);
         var fromWeights = WarpMatrix.Warp / RowParts * Panels * Wave.Lanes + from;
-        var fromRows = WeightPieces + WarpMatrix.Warp % RowParts * tilesOfWave * Wave.Lanes + from;
+        var fromRows = WeightPieces + (WarpMatrix.Warp & (RowParts - 1)) * tilesOfWave * Wave.Lanes + from;
 
         Staged staged = default;
         var write = 0;
@@ -89,22 +92,22 @@ internal static class WarpTileLinear
             var own = Native.Min(step, steps - 1);
             if (default(TWeights).AreWhole)
             {
-                CopyWeights(codes, panel0, panel1, pieces, own, shared, write + toWeights);
+                CopyWeights(codes0, codes1, pieces, own, shared.SubView(write + toWeights));
             }
             else
             {
-                staged = Read<TWeights>(codes, tables, groups, panel0, panel1, padded, pieces, own);
-                Write<TWeights>(staged, own, tables, groups, panel0, panel1, padded, shared, write + toWeights);
+                staged = Read<TWeights>(codes0, codes1, tables, groups, panel0, panel1, padded, pieces, own);
+                Write<TWeights>(staged, own, tables, groups, panel0, panel1, padded, shared.SubView(write + toCodes));
             }
 
-            CopyRows<TTerms, TTile>(x, rows0, own, shared, write + toRows);
+            CopyRows<TTerms, TTile>(rows0, own, shared.SubView(write + toRows));
             AsyncCopy.Close();
             write += stageLength;
         }
 
         if (!default(TWeights).AreWhole)
         {
-            staged = Read<TWeights>(codes, tables, groups, panel0, panel1, padded, pieces, Native.Min(ahead, steps - 1));
+            staged = Read<TWeights>(codes0, codes1, tables, groups, panel0, panel1, padded, pieces, Native.Min(ahead, steps - 1));
         }
 
         Sums total = default;
@@ -120,21 +123,22 @@ internal static class WarpTileLinear
                 Group.Barrier();
 
                 // Past the last step the last again: it is never multiplied.
-                var next = Native.Min(at + ahead, steps - 1);
+                var next = IntrinsicMath.Min(at + ahead, steps - 1);
                 if (default(TWeights).AreWhole)
                 {
-                    CopyWeights(codes, panel0, panel1, pieces, next, shared, write + toWeights);
+                    CopyWeights(codes0, codes1, pieces, next, shared.SubView(write + toWeights));
                 }
                 else
                 {
-                    Write<TWeights>(staged, next, tables, groups, panel0, panel1, padded, shared, write + toWeights);
+                    Write<TWeights>(staged, next, tables, groups, panel0, panel1, padded, shared.SubView(write + toCodes));
                     staged = Read<TWeights>(
-                        codes, tables, groups, panel0, panel1, padded, pieces, Native.Min(next + 1, steps - 1));
+                        codes0, codes1, tables, groups, panel0, panel1, padded, pieces, IntrinsicMath.Min(next + 1, steps - 1));
                 }
 
-                CopyRows<TTerms, TTile>(x, rows0, next, shared, write + toRows);
+                CopyRows<TTerms, TTile>(rows0, next, shared.SubView(write + toRows));
                 AsyncCopy.Close();
-                sums = MultiplyAdd<THalf, TTerms, TTile>(shared, read + fromWeights, read + fromRows, sums);
+                sums = MultiplyAdd<THalf, TTerms, TTile>(
+                    shared.SubView(read + fromWeights), shared.SubView(read + fromRows), sums);
                 write = write == ahead * stageLength ? 0 : write + stageLength;
                 read = read == ahead * stageLength ? 0 : read + stageLength;
             }
@@ -148,139 +152,149 @@ internal static class WarpTileLinear
     }
 
     /// <summary>Begins to copy a lane's two pieces of a step's weights.</summary>
-    private static void CopyWeights(
-        ArrayView<UInt4> codes, int panel0, int panel1, int pieces, int step, ArrayView<UInt4> shared, int to)
+    private static void CopyWeights(ArrayView<UInt4> codes0, ArrayView<UInt4> codes1, int pieces, int step, ArrayView<UInt4> to)
     {
-        AsyncCopy.Begin(ref shared[to], ref codes[PlaceOf(panel0, pieces, step)]);
-        AsyncCopy.Begin(ref shared[to + Wave.Lanes], ref codes[PlaceOf(panel1, pieces, step)]);
+        var at = PieceOf(step, pieces) * Linear.Panel;
+        AsyncCopy.Begin(ref to[0], ref codes0[at]);
+        AsyncCopy.Begin(ref to[Wave.Lanes], ref codes1[at]);
     }
 
     /// <summary>Begins to copy a lane's pieces of a step's rows.</summary>
-    private static void CopyRows<TTerms, TTile>(ArrayView<UInt4> x, long rows, int step, ArrayView<UInt4> shared, int to)
+    private static void CopyRows<TTerms, TTile>(ArrayView<UInt4> rows, int step, ArrayView<UInt4> to)
         where TTerms : struct, ITerms
         where TTile : struct, IWarpTile
     {
         var terms = default(TTerms).Count;
-        var from = rows + (long)step * terms * SplitRows.Pair;
-        AsyncCopy.Begin(ref shared[to], ref x[from]);
+        var from = rows.SubView(step * terms * SplitRows.Pair);
+        AsyncCopy.Begin(ref to[0], ref from[0]);
         if (default(TTile).Tiles > 2)
         {
-            AsyncCopy.Begin(ref shared[to + Wave.Lanes], ref x[from + Wave.Lanes]);
+            AsyncCopy.Begin(ref to[Wave.Lanes], ref from[Wave.Lanes]);
         }
 
         if (terms > 1)
         {
             var term = default(TTile).Tiles * 2 * Wave.Lanes;
-            AsyncCopy.Begin(ref shared[to + term], ref x[from + SplitRows.Pair]);
-            AsyncCopy.Begin(ref shared[to + 2 * term], ref x[from + 2 * SplitRows.Pair]);
+            AsyncCopy.Begin(ref to[term], ref from[SplitRows.Pair]);
+            AsyncCopy.Begin(ref to[2 * term], ref from[2 * SplitRows.Pair]);
         }
     }
 
     /// <summary>Reads a lane's two pieces of codes that a step's weights are decoded from.</summary>
     private static Staged Read<TWeights>(
-        ArrayView<UInt4> codes, ArrayView<uint> tables, ArrayView<int> groups, int panel0, int panel1, int padded, int pieces, int step)
+        ArrayView<UInt4> codes0, ArrayView<UInt4> codes1, ArrayView<uint> tables, ArrayView<int> groups, int panel0, int panel1, int padded,
+        int pieces, int step)
         where TWeights : struct, ITileWeights
     {
         var weights = default(TWeights);
-        var ofCodes = step / weights.Parts;
-        var piece = PieceOf(ofCodes, pieces);
+        var piece = PieceOf(step / weights.Parts, pieces);
         Staged staged;
-        staged.Codes0 = codes[PlaceOf(panel0, pieces, ofCodes)];
-        staged.Codes1 = codes[PlaceOf(panel1, pieces, ofCodes)];
+        staged.Codes0 = codes0[piece * Linear.Panel];
+        staged.Codes1 = codes1[piece * Linear.Panel];
         staged.Scale0 = weights.ScaleOf(tables, groups, OutputOf(panel0), padded, piece);
         staged.Scale1 = weights.ScaleOf(tables, groups, OutputOf(panel1), padded, piece);
         return staged;
     }
 
-    /// <summary>Decodes them to shared memory.</summary>
+    /// <summary>Decodes them to shared memory, where they lie as <see cref="PairedPieces"/> has them: the lane of an output has every
+    /// other word.</summary>
+    /// <param name="to">The piece of the first of the two outputs.</param>
     private static void Write<TWeights>(
-        Staged staged, int step, ArrayView<uint> tables, ArrayView<int> groups, int panel0, int panel1, int padded,
-        ArrayView<UInt4> shared, int to)
+        Staged staged, int step, ArrayView<uint> tables, ArrayView<int> groups, int panel0, int panel1, int padded, ArrayView<UInt4> to)
         where TWeights : struct, ITileWeights
     {
         var weights = default(TWeights);
-        var part = step % weights.Parts;
-        shared[to] = weights.Decode(staged.Codes0, part, staged.Scale0, tables, groups, OutputOf(panel0), padded);
-        shared[to + Wave.Lanes] = weights.Decode(staged.Codes1, part, staged.Scale1, tables, groups, OutputOf(panel1), padded);
+        var part = step & (weights.Parts - 1);
+        var words = to.Cast<uint>().SubView(OutputOfLane >> 3);
+        WritePair(weights.Decode(staged.Codes0, part, staged.Scale0, tables, groups, OutputOf(panel0), padded), words);
+        WritePair(
+            weights.Decode(staged.Codes1, part, staged.Scale1, tables, groups, OutputOf(panel1), padded),
+            words.SubView(4 * Wave.Lanes));
+    }
+
+    private static void WritePair(UInt4 own, ArrayView<uint> words)
+    {
+        words[0] = own.X;
+        words[2] = own.Y;
+        words[4 * OutputSquare.Apart] = own.Z;
+        words[4 * OutputSquare.Apart + 2] = own.W;
     }
 
     /// <summary>A lane's piece of a step, or the last.</summary>
     private static int PieceOf(int step, int pieces) =>
-        Native.Min(step * WarpLinear.PiecesAtOnce + Group.IdxX / MatrixCore.Tile, pieces - 1);
+        IntrinsicMath.Min(step * WarpLinear.PiecesAtOnce + PieceOfLane, pieces - 1);
 
-    /// <summary>Where it is in memory.</summary>
-    private static long PlaceOf(int panel, int pieces, int step) =>
-        ((long)panel * pieces + PieceOf(step, pieces)) * Linear.Panel + Group.IdxX % MatrixCore.Tile;
+    /// <summary>Which of a step's pieces a lane of a wave moves.</summary>
+    private static int PieceOfLane => Group.IdxX >> 4;
+
+    /// <summary>Of which output of the panel, or row.</summary>
+    private static int OutputOfLane => Group.IdxX & (Linear.Panel - 1);
 
     /// <summary>The output of a panel that a lane moves.</summary>
-    private static int OutputOf(int panel) => panel * Linear.Panel + Group.IdxX % MatrixCore.Tile;
+    private static int OutputOf(int panel) => panel * Linear.Panel + OutputOfLane;
 
     /// <summary>Multiplies a step of a warp's part of the tile.</summary>
-    /// <param name="fromWeights">This lane's piece of the first of four panels.</param>
-    /// <param name="fromRows">This lane's piece of the first tile.</param>
-    private static Sums MultiplyAdd<THalf, TTerms, TTile>(ArrayView<UInt4> shared, int fromWeights, int fromRows, Sums sums)
+    /// <param name="own">From this lane's piece of the first of four panels on.</param>
+    /// <param name="rows">From this lane's piece of the first tile on.</param>
+    private static Sums MultiplyAdd<THalf, TTerms, TTile>(ArrayView<UInt4> own, ArrayView<UInt4> rows, Sums sums)
         where THalf : struct, IHalfFormat
         where TTerms : struct, ITerms
         where TTile : struct, IWarpTile
     {
         Weights weights;
-        weights.Low0 = shared[fromWeights];
-        weights.High0 = shared[fromWeights + OutputSquare.Apart];
-        weights.Low1 = shared[fromWeights + Wave.Lanes];
-        weights.High1 = shared[fromWeights + Wave.Lanes + OutputSquare.Apart];
-        weights.Low2 = shared[fromWeights + 2 * Wave.Lanes];
-        weights.High2 = shared[fromWeights + 2 * Wave.Lanes + OutputSquare.Apart];
-        weights.Low3 = shared[fromWeights + 3 * Wave.Lanes];
-        weights.High3 = shared[fromWeights + 3 * Wave.Lanes + OutputSquare.Apart];
-        sums = MultiplyAdd<THalf, TTile>(weights, shared, fromRows, sums);
+        weights.First0 = own[0];
+        weights.Second0 = own[OutputSquare.Apart];
+        weights.First1 = own[Wave.Lanes];
+        weights.Second1 = own[Wave.Lanes + OutputSquare.Apart];
+        weights.First2 = own[2 * Wave.Lanes];
+        weights.Second2 = own[2 * Wave.Lanes + OutputSquare.Apart];
+        weights.First3 = own[3 * Wave.Lanes];
+        weights.Second3 = own[3 * Wave.Lanes + OutputSquare.Apart];
+        sums = MultiplyAdd<THalf, TTile>(weights, rows, sums);
         if (default(TTerms).Count > 1)
         {
             var term = default(TTile).Tiles * 2 * Wave.Lanes;
-            sums = MultiplyAdd<THalf, TTile>(weights, shared, fromRows + term, sums);
-            sums = MultiplyAdd<THalf, TTile>(weights, shared, fromRows + 2 * term, sums);
+            sums = MultiplyAdd<THalf, TTile>(weights, rows.SubView(term), sums);
+            sums = MultiplyAdd<THalf, TTile>(weights, rows.SubView(2 * term), sums);
         }
 
         return sums;
     }
 
     /// <summary>Multiplies a term.</summary>
-    private static Sums MultiplyAdd<THalf, TTile>(Weights weights, ArrayView<UInt4> shared, int from, Sums sums)
+    private static Sums MultiplyAdd<THalf, TTile>(Weights weights, ArrayView<UInt4> rows, Sums sums)
         where THalf : struct, IHalfFormat
         where TTile : struct, IWarpTile
     {
-        sums.T0 = MultiplyAdd<THalf>(weights, shared[from], sums.T0);
-        sums.T1 = MultiplyAdd<THalf>(weights, shared[from + WarpMatrix.Rows], sums.T1);
+        sums.T0 = MultiplyAdd<THalf>(weights, rows[0], sums.T0);
+        sums.T1 = MultiplyAdd<THalf>(weights, rows[WarpMatrix.Rows], sums.T1);
         if (default(TTile).Tiles > 2)
         {
-            sums.T2 = MultiplyAdd<THalf>(weights, shared[from + Wave.Lanes], sums.T2);
-            sums.T3 = MultiplyAdd<THalf>(weights, shared[from + Wave.Lanes + WarpMatrix.Rows], sums.T3);
+            sums.T2 = MultiplyAdd<THalf>(weights, rows[Wave.Lanes], sums.T2);
+            sums.T3 = MultiplyAdd<THalf>(weights, rows[Wave.Lanes + WarpMatrix.Rows], sums.T3);
         }
 
         return sums;
     }
 
-    /// <summary>As <see cref="WarpLinear.MultiplyAdd"/>, panels in turn: an instruction need not wait for the one before.</summary>
+    /// <summary>As <see cref="WarpLinear"/> does, panels in turn: an instruction need not wait for the one before.</summary>
     private static TileSums MultiplyAdd<THalf>(Weights weights, UInt4 x, TileSums sums)
         where THalf : struct, IHalfFormat
     {
-        sums.P0 = First<THalf>(weights.Low0, weights.High0, x, sums.P0);
-        sums.P1 = First<THalf>(weights.Low1, weights.High1, x, sums.P1);
-        sums.P2 = First<THalf>(weights.Low2, weights.High2, x, sums.P2);
-        sums.P3 = First<THalf>(weights.Low3, weights.High3, x, sums.P3);
-        sums.P0 = Second<THalf>(weights.Low0, weights.High0, x, sums.P0);
-        sums.P1 = Second<THalf>(weights.Low1, weights.High1, x, sums.P1);
-        sums.P2 = Second<THalf>(weights.Low2, weights.High2, x, sums.P2);
-        sums.P3 = Second<THalf>(weights.Low3, weights.High3, x, sums.P3);
+        sums.P0 = MultiplyAdd<THalf>(weights.First0, x.X, x.Y, sums.P0);
+        sums.P1 = MultiplyAdd<THalf>(weights.First1, x.X, x.Y, sums.P1);
+        sums.P2 = MultiplyAdd<THalf>(weights.First2, x.X, x.Y, sums.P2);
+        sums.P3 = MultiplyAdd<THalf>(weights.First3, x.X, x.Y, sums.P3);
+        sums.P0 = MultiplyAdd<THalf>(weights.Second0, x.Z, x.W, sums.P0);
+        sums.P1 = MultiplyAdd<THalf>(weights.Second1, x.Z, x.W, sums.P1);
+        sums.P2 = MultiplyAdd<THalf>(weights.Second2, x.Z, x.W, sums.P2);
+        sums.P3 = MultiplyAdd<THalf>(weights.Second3, x.Z, x.W, sums.P3);
         return sums;
     }
 
-    private static Float4 First<THalf>(UInt4 low, UInt4 high, UInt4 x, Float4 sums)
+    private static Float4 MultiplyAdd<THalf>(UInt4 weights, uint b0, uint b1, Float4 sums)
         where THalf : struct, IHalfFormat =>
-        default(THalf).MultiplyAddOfWarp(low.X, high.X, low.Y, high.Y, x.X, x.Y, sums);
-
-    private static Float4 Second<THalf>(UInt4 low, UInt4 high, UInt4 x, Float4 sums)
-        where THalf : struct, IHalfFormat =>
-        default(THalf).MultiplyAddOfWarp(low.Z, high.Z, low.W, high.W, x.Z, x.W, sums);
+        default(THalf).MultiplyAddOfWarp(weights.X, weights.Y, weights.Z, weights.W, b0, b1, sums);
 
     private static Sums Add(Sums a, Sums b)
     {
@@ -314,7 +328,7 @@ internal static class WarpTileLinear
         where TTile : struct, IWarpTile
     {
         var panel = Grid.IdxX * (Outputs / Linear.Panel) + WarpMatrix.Warp / RowParts * Panels;
-        var tile = (Grid.IdxY * RowParts + WarpMatrix.Warp % RowParts) * default(TTile).Tiles;
+        var tile = (Grid.IdxY * RowParts + (WarpMatrix.Warp & (RowParts - 1))) * default(TTile).Tiles;
         Store(sums.T0, bias, y, panel, tile, rows, outputs, firstOutput, stride);
         Store(sums.T1, bias, y, panel, tile + 1, rows, outputs, firstOutput, stride);
         if (default(TTile).Tiles > 2)
@@ -343,17 +357,17 @@ internal static class WarpTileLinear
         public PieceScale Scale1;
     }
 
-    /// <summary>A lane's pieces of a step, of its two outputs of four panels.</summary>
+    /// <summary>A lane's pieces of a step, of its two outputs of four panels: see <see cref="PairedPieces"/>.</summary>
     private struct Weights
     {
-        public UInt4 Low0;
-        public UInt4 High0;
-        public UInt4 Low1;
-        public UInt4 High1;
-        public UInt4 Low2;
-        public UInt4 High2;
-        public UInt4 Low3;
-        public UInt4 High3;
+        public UInt4 First0;
+        public UInt4 Second0;
+        public UInt4 First1;
+        public UInt4 Second1;
+        public UInt4 First2;
+        public UInt4 Second2;
+        public UInt4 First3;
+        public UInt4 Second3;
     }
 
     /// <summary>Of a tile of rows with each of four panels.</summary>

@@ -9,7 +9,7 @@
 #include <string.h>
 #include "kernels.h"
 
-enum operation { MOV, ADD, SUB, MUL, MUL_WIDE, MAD, FMA, SHL, SHR, AND, OR, XOR, NOT, NEG, SETP, SELP, CVT, LOAD, STORE, BAR, BRA, RET, REM, DIV, RCP, SQRT, RED, ATOM, MEMBAR, MIN, MAX, MMA, EXCHANGE, COPY, CLOSE, AWAIT, PACK };
+enum operation { MOV, ADD, SUB, MUL, MUL_WIDE, MAD, FMA, SHL, SHR, AND, OR, XOR, NOT, NEG, SETP, SELP, CVT, LOAD, STORE, BAR, BRA, RET, REM, DIV, RCP, SQRT, RED, ATOM, MEMBAR, MIN, MAX, MMA, EXCHANGE, COPY, CLOSE, AWAIT, PACK, FMA_PAIR, LOP3, PRMT };
 enum space { PARAM, GLOBAL, SHARED, LOCAL };
 enum comparison { EQ, NE, LT, LE, GT, GE };
 // A type: how it is read (u, s, f, b, p) and its bytes.
@@ -95,7 +95,7 @@ static int compare_named(const char *text, int *unordered) {
   return 0;
 }
 
-// What sm_80 brought: mma.sync, cp.async, and the conversion of two floats to 16 bits each.
+// What sm_80 brought: mma.sync, cp.async, and arithmetic and conversion of two 16-bit floats at once.
 static void decode_newer(struct instruction *i, char **parts, int count, char **operands, int number) {
   char all[256] = "";
   for (int p = 0; p < count; p++) { strncat(all, parts[p], sizeof all - strlen(all) - 2); if (p < count - 1) strcat(all, "."); }
@@ -118,6 +118,12 @@ static void decode_newer(struct instruction *i, char **parts, int count, char **
   if (!strcmp(all, "cvt.rn.bf16x2.f32") || !strcmp(all, "cvt.rn.f16x2.f32")) {
     i->op = PACK;
     for (int o = 0; o < 3; o++) i->a[o] = operand_of(operands[o]);
+    return;
+  }
+  if (!strcmp(all, "fma.rn.bf16x2") || !strcmp(all, "fma.rn.f16x2")) {
+    for (int o = 0; o < number; o++) if (*operands[o] != '%') fail("a constant in", all);
+    i->op = FMA_PAIR;
+    for (int o = 0; o < 4; o++) i->a[o] = operand_of(operands[o]);
     return;
   }
   if (strcmp(all, "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32") && strcmp(all, "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32")) { fail("unknown instruction", all); return; }
@@ -173,7 +179,7 @@ static void decode(struct instruction *i, char *text) {
   if (!strcmp(op, "bar")) { i->op = BAR; return; }
   if (!strcmp(op, "membar")) { i->op = MEMBAR; if (strcmp(second, "gl")) fail("unknown fence", second); return; }
   if (!strcmp(op, "bra")) { i->op = BRA; i->target = -1; struct name *n = find(operands[0], strcspn(operands[0], " \t;")); if (n) i->target = n->value; else fail("no label", operands[0]); return; }
-  if (!strcmp(op, "mma") || !strcmp(op, "cp") || (!strcmp(op, "cvt") && count == 4 && strstr(parts[2], "16x2"))) {
+  if (!strcmp(op, "mma") || !strcmp(op, "cp") || (!strcmp(op, "cvt") && count == 4 && strstr(parts[2], "16x2")) || (!strcmp(op, "fma") && strstr(last, "16x2"))) {
     if (processor < 80) fail("an instruction of sm_80:", op);
     decode_newer(i, parts, count, operands, number);
     return;
@@ -189,7 +195,7 @@ static void decode(struct instruction *i, char *text) {
   static const struct { const char *text; enum operation op; } plain[] = {
     { "mov", MOV }, { "add", ADD }, { "sub", SUB }, { "mul", MUL }, { "mad", MAD }, { "fma", FMA }, { "shl", SHL }, { "shr", SHR }, { "and", AND }, { "or", OR }, { "xor", XOR },
     { "not", NOT }, { "neg", NEG }, { "setp", SETP }, { "selp", SELP }, { "cvt", CVT }, { "cvta", MOV }, { "ld", LOAD }, { "st", STORE }, { "rem", REM }, { "div", DIV }, { "rcp", RCP },
-    { "sqrt", SQRT }, { "red", RED }, { "atom", ATOM }, { "min", MIN }, { "max", MAX } };
+    { "sqrt", SQRT }, { "red", RED }, { "atom", ATOM }, { "min", MIN }, { "max", MAX }, { "lop3", LOP3 }, { "prmt", PRMT } };
   int known = -1;
   for (size_t k = 0; k < sizeof plain / sizeof *plain; k++) if (!strcmp(op, plain[k].text)) known = k;
   if (known < 0) { fail("unknown instruction", op); return; }
@@ -439,6 +445,28 @@ static int run(struct group *g, int pc, uint64_t *r, char *local, unsigned *tid)
             break;
           }
           case PACK: OUT(to_16(f(IN(2)), i->is_half) | to_16(f(IN(1)), i->is_half) << 16); break;
+          case LOP3: {
+            uint32_t x = IN(1), y = IN(2), z = IN(3), table = IN(4), out = 0;
+            for (int b = 0; b < 32; b++) out |= (table >> ((x >> b & 1) << 2 | (y >> b & 1) << 1 | (z >> b & 1)) & 1) << b;
+            OUT(out);
+            break;
+          }
+          case PRMT: {
+            uint64_t bytes_of_both = u(IN(1), 4) | u(IN(2), 4) << 32, selector = IN(3);
+            uint32_t out = 0;
+            for (int b = 0; b < 4; b++) {
+              if (selector >> (4 * b) & 8) { stop(g, i, "a sign that is repeated is not followed here"); return -1; }
+              out |= (uint32_t)(bytes_of_both >> 8 * (selector >> (4 * b) & 7) & 255) << 8 * b;
+            }
+            OUT(out);
+            break;
+          }
+          case FMA_PAIR: {
+            uint32_t both = 0;
+            for (int h = 0; h < 32; h += 16) both |= to_16((float)((double)from_16(IN(1) >> h, i->is_half) * from_16(IN(2) >> h, i->is_half) + from_16(IN(3) >> h, i->is_half)), i->is_half) << h;
+            OUT(both);
+            break;
+          }
           case RCP: OUT(of_f(1.0f / f(IN(1)))); break;
           case SQRT: OUT(of_f(sqrtf(f(IN(1))))); break;
           case CVT: {

@@ -26,6 +26,11 @@ internal sealed class InterpreterLauncher : IKernelLauncher
     public InterpreterLauncher(long memoryBytes, int waves = 1, MatrixCores matrixCores = MatrixCores.None)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(waves, Wave.MaxWaves);
+        if (matrixCores == MatrixCores.Mma && waves != Wave.MaxWaves)
+        {
+            throw new ArgumentException($"warps multiply in groups of {Wave.MaxWaves} waves, not {waves}", nameof(waves));
+        }
+
         _memoryBytes = memoryBytes;
         Waves = waves;
         MatrixCores = matrixCores;
