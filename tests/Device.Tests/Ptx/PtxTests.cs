@@ -17,8 +17,8 @@ public sealed class PtxTests
 
     private const string Missing = "ptxas is not installed: see get-ptxas";
 
-    /// <summary>Bytes of memory that a lane may have for what does not fit its registers outside of loops.</summary>
-    private const int FewBytes = 16;
+    /// <summary>Bytes of memory that a lane may have for what does not fit its registers, outside of the loops that multiply.</summary>
+    private const int FewBytes = 48;
 
     private static readonly bool IsWriting = Environment.GetEnvironmentVariable(WriteVariable) is not null;
 
@@ -33,7 +33,7 @@ public sealed class PtxTests
 
         Assert.All(await Assembled.Value, one =>
         {
-            Assert.True(one.Facts.Spilled <= FewBytes && one.Facts.SharedBytes <= 48 << 10, $"{one.Kernel}: {one.Facts}");
+            Assert.True(one.Facts.Spilled <= FewBytes && one.Facts.Loop is not { Spills: > 0 } && one.Facts.SharedBytes <= 48 << 10, $"{one.Kernel}: {one.Facts}");
             Assert.Equal((one.Kernel, Multiplies(one.Kernel)), (one.Kernel, one.Facts.MatrixInstructions > 0));
         });
     }

@@ -12,8 +12,9 @@ namespace Cluster.Device.Tests.Ptx;
 /// <param name="Conversions">Of integers to floats, and what else has a quarter of the rate.</param>
 /// <param name="Other">Addresses above all.</param>
 /// <param name="WideLoads">Of <paramref name="Memory"/>, loads of 16 bytes a lane.</param>
+/// <param name="Spills">Of <paramref name="Memory"/>, loads and stores of what does not fit the registers.</param>
 internal sealed partial record SassLoop(
-    int Matrix, int Shared, int Memory, int Moves, int Halves, int Conversions, int Other, int WideLoads)
+    int Matrix, int Shared, int Memory, int Moves, int Halves, int Conversions, int Other, int WideLoads, int Spills)
 {
     /// <summary>Instructions that are issued in a round.</summary>
     public int Slots => Matrix + Shared + Memory + Moves + Halves + Conversions + Other;
@@ -58,7 +59,7 @@ internal sealed partial record SassLoop(
         var conversions = Starting("I2F", "F2I", "F2F.", "MUFU");
         return new SassLoop(
             matrix, shared, memory, moves, halves, conversions,
-            operations.Length - matrix - shared - memory - moves - halves - conversions, Starting("LDG.E.128"));
+            operations.Length - matrix - shared - memory - moves - halves - conversions, Starting("LDG.E.128"), Starting("LDL", "STL"));
     }
 
     [GeneratedRegex(@"^(\.L_x?_?\w+):")]

@@ -116,8 +116,8 @@ internal sealed partial class IlgpuBackend
         var scales = KvScales.For(layout.DType, settings.CacheScales);
         var valueScale = layout.IsLatent ? scales.Key : scales.Value;
         var sinks = settings.Sinks is { } tensor ? RangeOf(tensor, DType.F32, settings.Heads) : _nothing;
-        var (flash, flashRows) = FlashOf(layout);
         var perKvHead = settings.Heads / layout.KvHeads;
+        var (flash, flashRows) = FlashOf(layout, qkv.Rows == inputs.ContextLengths.Rows ? perKvHead : int.MaxValue);
         var headsOfGroup = flash is not null
             ? Math.Min(perKvHead, flashRows)
             : Math.Min(
@@ -153,15 +153,21 @@ internal sealed partial class IlgpuBackend
             settings.QueryScales is not null, settings.Scale * scales.Key, valueScale, settings.LogitSoftCap);
     }
 
+    /// <param name="rows">That share keys and values, at most.</param>
     /// <returns>The kernel with matrix instructions, where there is one for the cache, and the rows of its groups.</returns>
-    private (Compile.Kernel? Kernel, int Rows) FlashOf(KvCacheLayout layout) => _launcher.MatrixCores switch
+    private (Compile.Kernel? Kernel, int Rows) FlashOf(KvCacheLayout layout, int rows)
     {
-        MatrixCores.Mfma => (
-            BackendKernels.Caches[layout.DType].FlashOf(layout), Kernels.FlashAttention.RowsOf(_launcher.Waves)),
-        MatrixCores.Mma => (
-            WarpAttentionKernels.Of(layout, _options.RoundsActivations), WarpAttention.Rows),
-        _ => (null, 0),
-    };
+        switch (_launcher.MatrixCores)
+        {
+            case MatrixCores.Mfma:
+                return (BackendKernels.Caches[layout.DType].FlashOf(layout), Kernels.FlashAttention.RowsOf(_launcher.Waves));
+            case MatrixCores.Mma:
+                var (kernel, shares) = WarpAttentionKernels.Of(layout, _options.RoundsActivations, rows);
+                return (kernel, shares ? WarpAttention.SharedRows : WarpAttention.Rows);
+            default:
+                return (null, 0);
+        }
+    }
 
     /// <returns>What keys and values are divided by, and the query heads.</returns>
     private static (KvScales Factors, int Heads) CheckRope(Tensor qkv, RopeTable? rope, KvCacheLayout layout, KvScales? scales)

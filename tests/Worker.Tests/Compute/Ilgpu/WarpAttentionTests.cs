@@ -66,6 +66,9 @@ public sealed class WarpAttentionTests
         Assert.Equal(actual, run.Execute(device, run.TogetherInChunks(length / 2 - 1), blockSeed: 2));
         PagedRun.Chunk[][] alone = [[new(0, 0, length - 8)], [new(0, length - 8, 1)], [new(0, length - 7, 6)], [new(0, length - 1, 1)]];
         Assert.Equal(actual[0], run.Execute(device, alone, blockSeed: 3)[0]);
+        Assert.Equal(
+            cache != nameof(DType.F32) || headDim <= 64,
+            launcher.Launched.Any(name => name.Contains(nameof(OwnTokens), StringComparison.Ordinal)));
         Assert.Equal("", CudaFixture.Text);
     }
 

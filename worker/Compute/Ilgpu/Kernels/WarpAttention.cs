@@ -29,9 +29,12 @@ internal static class WarpAttention
     /// <summary>Rows that share keys and values.</summary>
     public const int Rows = WarpMatrix.MaxWarps * WarpMatrix.Outputs;
 
-    /// <summary>Grid and parameters as of <see cref="FlashAttention.Attend"/>, with up to <see cref="Rows"/> query heads of a group; four
-    /// waves.</summary>
-    public static void Attend<TCache, THalf, TTerms, TTiles>(
+    /// <summary>Rows that share keys and values where warps share the rows' work.</summary>
+    public const int SharedRows = WarpMatrix.Outputs;
+
+    /// <summary>Grid and parameters as of <see cref="FlashAttention.Attend"/>, with up to <see cref="Rows"/> query heads of a group, or
+    /// <see cref="SharedRows"/>; four waves.</summary>
+    public static void Attend<TCache, THalf, TTerms, TTiles, TShare>(
         ArrayView<float> qkv, ArrayView<UInt4> keys, ArrayView<UInt4> values, ArrayView<int> positions, ArrayView<int> queryStarts,
         ArrayView<int> blockTables, ArrayView<float> slopes, ArrayView<float> sinks, ArrayView<float> temperatures, ArrayView<float> output,
         ArrayView<float> partial, ArrayView<uint> arrivals, int numSequences, int tableWidth, int rowColumns, int heads, int kvHeads,
@@ -41,10 +44,11 @@ internal static class WarpAttention
         where THalf : struct, IHalfFormat
         where TTerms : struct, ITerms
         where TTiles : struct, IHeadTiles
+        where TShare : struct, IWarpShare
     {
         var keyTile = SharedMemory.Allocate<UInt4>(TileTokens * 2 * default(TTiles).Count * default(TCache).Count);
         var valueTile = SharedMemory.Allocate<UInt4>(TileTokens * 2 * default(TTiles).Count * default(TCache).Count);
-        var tokensOfGroup = Rows / headsOfGroup;
+        var tokensOfGroup = (default(TShare).IsOfTokens ? SharedRows : Rows) / headsOfGroup;
         var leader = Grid.IdxY;
         var sequence = PartialSoftmax.SequenceOf(queryStarts, numSequences, leader);
         if ((leader - queryStarts[sequence]) % tokensOfGroup != 0)
@@ -62,7 +66,7 @@ internal static class WarpAttention
             keys, values, blockTables, (long)sequence * tableWidth, kvHead, kvHeads, pieces, blockSize);
 
         // This lane's rows.
-        var own = WarpMatrix.Warp * WarpMatrix.Outputs + WarpMatrix.Line;
+        var own = (default(TShare).IsOfTokens ? 0 : WarpMatrix.Warp * WarpMatrix.Outputs) + WarpMatrix.Line;
         var upper = RowOf(
             own, leader, tokens, firstHead, numHeads, headsOfGroup, positions, slopes, sinks, temperatures, rowColumns, heads, headDim,
             window, chunk, hasSlopes, hasSinks, hasTemperatures, scale);
@@ -72,7 +76,9 @@ internal static class WarpAttention
         var queries = WarpScores.Keep<TTerms, TTiles>(qkv, upper, lower, headDim);
 
         // Warps without rows bring keys and values, and do no more, where a warp may go its own way.
-        var hasRows = WarpMatrix.Warp * WarpMatrix.Outputs < tokens * headsOfGroup || WarpMatrix.NeedsGroup() != 0;
+        var hasRows = default(TShare).IsOfTokens || WarpMatrix.Warp * WarpMatrix.Outputs < tokens * headsOfGroup
+            || WarpMatrix.NeedsGroup() != 0;
+        var quarter = WarpMatrix.Warp & 3;
         var isSplit = Grid.DimZ > 1;
         var upperTotal = Begin(upper, isSplit);
         var lowerTotal = Begin(lower, isSplit);
@@ -98,8 +104,20 @@ internal static class WarpAttention
                 Group.Barrier();
                 if (hasRows)
                 {
-                    var scores = WarpScores.Of<TCache, THalf, TTerms, TTiles>(
-                        keyTile, qkv, upper, lower, headDim, queries, tile + 8 * WarpMatrix.Sharer, cap);
+                    WarpScores scores;
+                    Float4 ownScores = default;
+                    if (default(TShare).IsOfTokens)
+                    {
+                        ownScores = WarpScores.OfQuarter<TCache, THalf, TTerms, TTiles>(
+                            keyTile, qkv, upper, lower, headDim, queries, tile + 8 * WarpMatrix.Sharer, cap, quarter);
+                        scores = WarpScores.Gather(ownScores, quarter, SharedMemory.Allocate<Float4>(4 * WarpMatrix.Lanes));
+                    }
+                    else
+                    {
+                        scores = WarpScores.Of<TCache, THalf, TTerms, TTiles>(
+                            keyTile, qkv, upper, lower, headDim, queries, tile + 8 * WarpMatrix.Sharer, cap);
+                    }
+
                     var upperMax = Native.Max(upperPart.Max, WarpMatrix.MaxOfQuad(scores.LargestOfUpper()));
                     var lowerMax = Native.Max(lowerPart.Max, WarpMatrix.MaxOfQuad(scores.LargestOfLower()));
 
@@ -108,15 +126,27 @@ internal static class WarpAttention
                     var lowerRelative = lowerMax > PartialSoftmax.Nothing ? lowerMax : 0f;
                     var upperRescale = Native.Exp(upperPart.Max - upperRelative);
                     var lowerRescale = Native.Exp(lowerPart.Max - lowerRelative);
-                    scores = WarpScores.Weights(scores, upperRelative, lowerRelative);
+                    scores = default(TShare).IsOfTokens
+                        ? WarpScores.Gather(
+                            WarpScores.Weights(ownScores, upperRelative, lowerRelative), quarter,
+                            SharedMemory.Allocate<Float4>(4 * WarpMatrix.Lanes))
+                        : WarpScores.Weights(scores, upperRelative, lowerRelative);
                     upperPart.Max = upperMax;
                     lowerPart.Max = lowerMax;
                     upperPart.Sum = Native.Fma(upperPart.Sum, upperRescale, scores.TotalOfUpper());
                     lowerPart.Sum = Native.Fma(lowerPart.Sum, lowerRescale, scores.TotalOfLower());
                     var left = default(TTerms).Split(scores.A, scores.B);
                     var right = default(TTerms).Split(scores.C, scores.D);
-                    low = Mix<TCache, THalf, TTerms, TTiles>(valueTile, 0, left, right, upperRescale, lowerRescale, low);
-                    if (default(TTiles).Count > 4)
+                    if (default(TShare).IsOfTokens)
+                    {
+                        low = MixShare<TCache, THalf, TTerms, TTiles>(valueTile, left, right, upperRescale, lowerRescale, low);
+                    }
+                    else
+                    {
+                        low = Mix<TCache, THalf, TTerms, TTiles>(valueTile, 0, left, right, upperRescale, lowerRescale, low);
+                    }
+
+                    if (!default(TShare).IsOfTokens && default(TTiles).Count > 4)
                     {
                         high = Mix<TCache, THalf, TTerms, TTiles>(valueTile, 64, left, right, upperRescale, lowerRescale, high);
                     }
@@ -136,10 +166,18 @@ internal static class WarpAttention
                 var lowerMerge = new StretchMerge(lowerTotal, lowerPart, lowerAt, lower.Elements, isFirst, isLast, valueScale);
                 upperTotal = upperMerge.Total;
                 lowerTotal = lowerMerge.Total;
-                Merge(low, 0, upperMerge, lowerMerge, to);
-                if (default(TTiles).Count > 4)
+                if (default(TShare).IsOfTokens)
                 {
-                    Merge(high, 64, upperMerge, lowerMerge, to);
+                    Merge(low, FirstOfShare<TTiles>(), ElementsOfShare<TTiles>(), upperMerge, lowerMerge, to);
+                }
+                else
+                {
+                    Merge(low, 0, 64, upperMerge, lowerMerge, to);
+                }
+
+                if (!default(TShare).IsOfTokens && default(TTiles).Count > 4)
+                {
+                    Merge(high, 64, 64, upperMerge, lowerMerge, to);
                 }
             }
         }
@@ -150,8 +188,8 @@ internal static class WarpAttention
             Leave(lower, lowerTotal, heads, headDim, partial);
             if (Arrivals.IsLast(arrivals, (long)leader * Grid.DimX + Grid.IdxX, Grid.DimZ, keyTile.Cast<int>()))
             {
-                Combine(upper, headDim, heads, valueScale, partial, output);
-                Combine(lower, headDim, heads, valueScale, partial, output);
+                Combine<TShare>(upper, headDim, heads, valueScale, partial, output);
+                Combine<TShare>(lower, headDim, heads, valueScale, partial, output);
             }
         }
     }
@@ -192,6 +230,34 @@ internal static class WarpAttention
         total.Max = isSplit ? PartialSoftmax.Nothing : row.Sink;
         total.Sum = total.Max > PartialSoftmax.Nothing ? 1f : 0f;
         return total;
+    }
+
+    /// <summary>Elements of a head that a warp mixes where warps share them: 8 or 16.</summary>
+    private static int ElementsOfShare<TTiles>()
+        where TTiles : struct, IHeadTiles => default(TTiles).Count * 16 / WarpMatrix.MaxWarps;
+
+    private static int FirstOfShare<TTiles>()
+        where TTiles : struct, IHeadTiles => WarpMatrix.Warp * ElementsOfShare<TTiles>();
+
+    /// <summary>The same of this warp's elements.</summary>
+    private static HeadQuads MixShare<TCache, THalf, TTerms, TTiles>(
+        ArrayView<UInt4> valueTile, InputTerms left, InputTerms right, float upperRescale, float lowerRescale, HeadQuads mixed)
+        where TCache : struct, ICacheTerms
+        where THalf : struct, IHalfFormat
+        where TTerms : struct, ITerms
+        where TTiles : struct, IHeadTiles
+    {
+        var element = FirstOfShare<TTiles>() + WarpMatrix.Line;
+        var term = WarpCacheTiles.Pieces<TTiles>();
+        mixed.A = Mix<TCache, THalf, TTerms>(
+            valueTile, WarpCacheTiles.ValueAt(element, WarpMatrix.Sharer), term, left, right, upperRescale, lowerRescale, mixed.A);
+        if (default(TTiles).Count > 4)
+        {
+            mixed.B = Mix<TCache, THalf, TTerms>(
+                valueTile, WarpCacheTiles.ValueAt(element + 8, WarpMatrix.Sharer), term, left, right, upperRescale, lowerRescale, mixed.B);
+        }
+
+        return mixed;
     }
 
     /// <summary>Adds a tile's values of 64 elements, weighted.</summary>
@@ -267,12 +333,12 @@ internal static class WarpAttention
     private static long PartOf(WarpRow row, int heads, int headDim) =>
         ((long)Grid.IdxZ * Grid.DimY * heads + row.Number) * (headDim + 2);
 
-    /// <summary>Merges a stretch's 64 elements with what was mixed before.</summary>
+    /// <summary>Merges up to 64 elements of a stretch with what was mixed before.</summary>
     /// <remarks>Eight at a time from the same place, to which the others move up: written out it would be most of the kernel.</remarks>
-    private static void Merge(HeadQuads mixed, int element, StretchMerge upper, StretchMerge lower, ArrayView<float> to)
+    private static void Merge(HeadQuads mixed, int element, int elements, StretchMerge upper, StretchMerge lower, ArrayView<float> to)
     {
         element += WarpMatrix.Sharer * 2;
-        for (var end = element + 64; element < end; element += 8)
+        for (var end = element + elements; element < end; element += 8)
         {
             upper.Store(mixed.A.X, element, to);
             upper.Store(mixed.A.Y, element + 1, to);
@@ -288,7 +354,7 @@ internal static class WarpAttention
         }
     }
 
-    /// <summary>Writes what a part is relative to.</summary>
+    /// <summary>Writes what a part is relative to. Warps with the same rows write the same.</summary>
     private static void Leave(WarpRow row, RunningSoftmax total, int heads, int headDim, ArrayView<float> partial)
     {
         if (row.Elements > 0 && WarpMatrix.Sharer == 0)
@@ -299,10 +365,14 @@ internal static class WarpAttention
         }
     }
 
-    private static void Combine(
+    private static void Combine<TShare>(
         WarpRow row, int headDim, int heads, float valueScale, ArrayView<float> partial, ArrayView<float> output)
+        where TShare : struct, IWarpShare
     {
-        for (var element = WarpMatrix.Sharer; element < row.Elements; element += WarpMatrix.Quad)
+        var (first, step) = default(TShare).IsOfTokens
+            ? (WarpMatrix.Warp * WarpMatrix.Quad + WarpMatrix.Sharer, WarpMatrix.MaxWarps * WarpMatrix.Quad)
+            : (WarpMatrix.Sharer, WarpMatrix.Quad);
+        for (var element = first; element < row.Elements; element += step)
         {
             output[row.Number * headDim + element] = valueScale * PartialSoftmax.Combine(
                 partial, row.Number, (long)Grid.DimY * heads * (headDim + 2), element, headDim, Grid.DimZ, row.Sink);

@@ -90,15 +90,83 @@ internal struct WarpScores
     {
         for (var i = 0; i < Quads; i++)
         {
-            scores.A.X = Weight(scores.A.X, upper);
-            scores.A.Y = Weight(scores.A.Y, upper);
-            scores.A.Z = Weight(scores.A.Z, lower);
-            scores.A.W = Weight(scores.A.W, lower);
+            scores.A = Weights(scores.A, upper, lower);
             scores = Turned(scores);
         }
 
         return scores;
     }
+
+    /// <summary>The same of a quarter of the tokens, as <see cref="A"/> to <see cref="D"/> are: those of this warp, masked.</summary>
+    /// <param name="quarter">0 for <see cref="A"/>.</param>
+    public static Float4 OfQuarter<TCache, THalf, TTerms, TTiles>(
+        ArrayView<UInt4> keyTile, ArrayView<float> qkv, WarpRow upper, WarpRow lower, int headDim, KeptQueries queries, int token,
+        float cap, int quarter)
+        where TCache : struct, ICacheTerms
+        where THalf : struct, IHalfFormat
+        where TTerms : struct, ITerms
+        where TTiles : struct, IHeadTiles
+    {
+        var column = Column + 2 * quarter;
+        Float4 scores = default;
+        if (default(TTerms).Count == 1)
+        {
+            scores = Add<TCache, THalf, TTerms, TTiles>(keyTile, column, OctetOf(0), Term(queries.Upper0), Term(queries.Lower0), scores);
+            scores = Add<TCache, THalf, TTerms, TTiles>(keyTile, column, OctetOf(1), Term(queries.Upper1), Term(queries.Lower1), scores);
+            if (Steps<TTiles>() > 2)
+            {
+                scores = Add<TCache, THalf, TTerms, TTiles>(
+                    keyTile, column, OctetOf(2), Term(queries.Upper2), Term(queries.Lower2), scores);
+                scores = Add<TCache, THalf, TTerms, TTiles>(
+                    keyTile, column, OctetOf(3), Term(queries.Upper3), Term(queries.Lower3), scores);
+            }
+        }
+        else
+        {
+            for (var step = 0; step < Steps<TTiles>(); step++)
+            {
+                scores = Add<TCache, THalf, TTerms, TTiles>(
+                    keyTile, column, OctetOf(step), Query<TTerms>(qkv, upper, step, headDim), Query<TTerms>(qkv, lower, step, headDim),
+                    scores);
+            }
+        }
+
+        return Mask(scores, token + 2 * quarter, upper, lower, cap);
+    }
+
+    /// <summary>A quarter's weights.</summary>
+    public static Float4 Weights(Float4 scores, float upper, float lower)
+    {
+        scores.X = Weight(scores.X, upper);
+        scores.Y = Weight(scores.Y, upper);
+        scores.Z = Weight(scores.Z, lower);
+        scores.W = Weight(scores.W, lower);
+        return scores;
+    }
+
+    /// <summary>All quarters, each from a warp that has it.</summary>
+    /// <param name="own">This warp's.</param>
+    /// <param name="room">Shared, for four quarters of 32 lanes.</param>
+    public static WarpScores Gather(Float4 own, int quarter, ArrayView<Float4> room)
+    {
+        if (WarpMatrix.Warp < Quads)
+        {
+            room[quarter * WarpMatrix.Lanes + WarpMatrix.Lane] = own;
+        }
+
+        Group.Barrier();
+        WarpScores all;
+        all.A = room[WarpMatrix.Lane];
+        all.B = room[WarpMatrix.Lanes + WarpMatrix.Lane];
+        all.C = room[2 * WarpMatrix.Lanes + WarpMatrix.Lane];
+        all.D = room[3 * WarpMatrix.Lanes + WarpMatrix.Lane];
+        return all;
+    }
+
+    // Column lane / 4 of an instruction is one of two tokens that lane % 4 = lane / 8 has the scores of.
+    private static int Column => WarpMatrix.Lane / 8 * 8 + (WarpMatrix.Line & 1);
+
+    private static int OctetOf(int step) => step * WarpMatrix.Quad + WarpMatrix.Sharer;
 
     /// <summary>Adds the products of 32 elements.</summary>
     private readonly WarpScores Add<TCache, THalf, TTerms, TTiles>(
@@ -108,9 +176,7 @@ internal struct WarpScores
         where TTerms : struct, ITerms
         where TTiles : struct, IHeadTiles
     {
-        // Column lane / 4 of an instruction is one of two tokens that lane % 4 = lane / 8 has the scores of.
-        var token = WarpMatrix.Lane / 8 * 8 + (WarpMatrix.Line & 1);
-        var octet = step * WarpMatrix.Quad + WarpMatrix.Sharer;
+        var (token, octet) = (Column, OctetOf(step));
         WarpScores scores;
         scores.A = Add<TCache, THalf, TTerms, TTiles>(keyTile, token, octet, upper, lower, A);
         scores.B = Add<TCache, THalf, TTerms, TTiles>(keyTile, token + 2, octet, upper, lower, B);
@@ -175,13 +241,19 @@ internal struct WarpScores
     {
         for (var i = 0; i < Quads; i++)
         {
-            scores.A.X = Mask(scores.A.X, token + 2 * i, upper, cap);
-            scores.A.Y = Mask(scores.A.Y, token + 2 * i + 1, upper, cap);
-            scores.A.Z = Mask(scores.A.Z, token + 2 * i, lower, cap);
-            scores.A.W = Mask(scores.A.W, token + 2 * i + 1, lower, cap);
+            scores.A = Mask(scores.A, token + 2 * i, upper, lower, cap);
             scores = Turned(scores);
         }
 
+        return scores;
+    }
+
+    private static Float4 Mask(Float4 scores, int token, WarpRow upper, WarpRow lower, float cap)
+    {
+        scores.X = Mask(scores.X, token, upper, cap);
+        scores.Y = Mask(scores.Y, token + 1, upper, cap);
+        scores.Z = Mask(scores.Z, token, lower, cap);
+        scores.W = Mask(scores.W, token + 1, lower, cap);
         return scores;
     }
 

@@ -93,7 +93,7 @@ public sealed partial class PtxSourceTests
     [Fact]
     public void Attention_multiplies_from_shared_memory_without_memory_of_its_own()
     {
-        var kernel = WarpAttentionKernels.Of(new KvCacheLayout(1, 1, 128, 16, 1, DType.BF16), rounds: false)!;
+        var kernel = WarpAttentionKernels.Of(new KvCacheLayout(1, 1, 128, 16, 1, DType.BF16), rounds: false, int.MaxValue).Kernel!;
         var text = PtxCompiler.Compile(kernel, "sm_80", Wave.MaxWaves);
 
         // Three terms of queries and of weights: four tokens' and sixteen elements' instructions, two of each.
