@@ -33,7 +33,9 @@ public sealed class PtxTests
 
         Assert.All(await Assembled.Value, one =>
         {
-            Assert.True(one.Facts.Spilled <= FewBytes && one.Facts.Loop is not { Spills: > 0 } && one.Facts.SharedBytes <= 48 << 10, $"{one.Kernel}: {one.Facts}");
+            Assert.True(
+                one.Facts.Spilled <= FewBytes && one.Facts.Loop is not { Spills: > 0 } && one.Facts.SharedBytes <= 48 << 10,
+                $"{one.Kernel}: {one.Facts}");
             Assert.Equal((one.Kernel, Multiplies(one.Kernel)), (one.Kernel, one.Facts.MatrixInstructions > 0));
         });
     }
@@ -43,8 +45,8 @@ public sealed class PtxTests
     public async Task Tiles_of_16_bit_weights_move_no_register_and_issue_little_but_matrix_and_shared_memory_instructions()
     {
         Assert.SkipWhen(Ptxas.Found is null, Missing);
-        var tiles = (await Assembled.Value).Where(one => one.Kernel.StartsWith("WarpTileLinear.Multiply(WholePieces", StringComparison.Ordinal))
-            .ToArray();
+        var tiles = (await Assembled.Value)
+            .Where(one => one.Kernel.StartsWith("WarpTileLinear.Multiply(WholePieces", StringComparison.Ordinal)).ToArray();
 
         Assert.NotEmpty(tiles);
         Assert.All(tiles, one =>
@@ -89,8 +91,10 @@ public sealed class PtxTests
 
         // Another assembler's table says nothing about this one.
         Assert.SkipUnless(
-            written.StartsWith(FirstLine(Ptxas.Found.Version), StringComparison.Ordinal), "the table is another assembler's than that here");
-        Assert.Equal(table, written);
+            written.StartsWith(FirstLine(Ptxas.Found.Version), StringComparison.Ordinal),
+            "the table is another assembler's than that here");
+        var rows = written.Split('\n').ToHashSet();
+        Assert.All(table.Split('\n'), row => Assert.Contains(row, rows));
     }
 
     /// <summary>A warp's instructions for a KiB of weights: in a round it has steps of two pieces of 16 bytes for each lane.</summary>
@@ -103,17 +107,24 @@ public sealed class PtxTests
 
     private static bool IsOfF32Scales(string kernel) => kernel.Contains(nameof(F32Scales), StringComparison.Ordinal);
 
-    /// <summary>Of kernels that differ in a type alone one stands for all, but where the documents are written all are read.</summary>
+    /// <summary>Of kernels that differ in a type alone one stands for all.</summary>
     private static bool IsInTable(string kernel) => Multiplies(kernel) && !IsOfAnyWidth(kernel) && !IsOfF32Scales(kernel)
         && !kernel.Split('(', ',', ' ', ')').Contains(nameof(F16Format)) && !kernel.Contains(nameof(E5M2Cache), StringComparison.Ordinal)
         && !kernel.Contains("FourHeadTiles", StringComparison.Ordinal)
         && (!kernel.StartsWith("WarpLinear.MultiplyExperts", StringComparison.Ordinal)
             || kernel.Contains(nameof(WholePieces), StringComparison.Ordinal));
 
+    /// <summary>Those that the tests above are about; where the documents are written all are read.</summary>
+    private static bool IsRead(string kernel) => IsWriting || (IsInTable(kernel)
+        && !kernel.Contains(".MultiplyGated", StringComparison.Ordinal)
+        && (kernel.EndsWith(", OneTile)", StringComparison.Ordinal) || kernel.Contains(nameof(BF16Cache), StringComparison.Ordinal)
+            || (kernel.Contains(nameof(WholePieces), StringComparison.Ordinal)
+                && !kernel.Contains(".MultiplyExperts", StringComparison.Ordinal))));
+
     private static async Task<List<(string Kernel, SassFacts Facts)>> AssembleAllAsync()
     {
         var facts = new List<(string Kernel, SassFacts Facts)>();
-        var kernels = BackendKernels.WithMma.DistinctBy(kernel => kernel.Name).Where(kernel => IsWriting || IsInTable(kernel.Name));
+        var kernels = BackendKernels.WithMma.DistinctBy(kernel => kernel.Name).Where(kernel => IsRead(kernel.Name));
         await Parallel.ForEachAsync(kernels, async (kernel, _) =>
         {
             var own = await Ptxas.Found!.AssembleAsync(PtxCompiler.Compile(kernel, Target, Wave.MaxWaves), Target);
@@ -130,16 +141,18 @@ public sealed class PtxTests
     private static string Table(IReadOnlyList<(string Kernel, SassFacts Facts)> facts, string version)
     {
         var text = new StringBuilder();
-        text.Append(FirstLine(version)).Append("\n\n| kernel | registers | shared bytes | groups a multiprocessor | 16-byte loads | matrix ")
-            .Append("| inner loop: matrix, shared, memory, moves, 16-bit, conversions, other | matrix and shared | slots a KiB of weights |\n")
+        text.Append(FirstLine(version))
+            .Append("\n\n| kernel | registers | shared bytes | groups a multiprocessor | 16-byte loads | matrix ")
+            .Append("| inner loop: matrix, shared, memory, moves, 16-bit, conversions, other | matrix and shared ")
+            .Append("| slots a KiB of weights |\n")
             .Append("|---|---|---|---|---|---|---|---|---|\n");
         foreach (var (kernel, own) in facts)
         {
             text.Append($"| {kernel} | {own.Registers} | {own.SharedBytes} | {own.Groups} | {own.WideLoads} | {own.MatrixInstructions} | ");
             if (own.Loop is { } loop)
             {
-                text.Append($"{loop.Matrix}, {loop.Shared}, {loop.Memory}, {loop.Moves}, {loop.Halves}, {loop.Conversions}, {loop.Other} | ")
-                    .Append(CultureInfo.InvariantCulture, $"{100 * loop.Share:F0} % | ");
+                text.Append($"{loop.Matrix}, {loop.Shared}, {loop.Memory}, {loop.Moves}, {loop.Halves}, {loop.Conversions}, ")
+                    .Append($"{loop.Other} | ").Append(CultureInfo.InvariantCulture, $"{100 * loop.Share:F0} % | ");
                 text.Append(
                     kernel.StartsWith("WarpLinear", StringComparison.Ordinal) || kernel.StartsWith("Router", StringComparison.Ordinal)
                         ? string.Create(CultureInfo.InvariantCulture, $"{SlotsOfKiB(loop):F0} |\n") : "|\n");

@@ -10,7 +10,8 @@ internal static class Guarded
     [IntrinsicImplementation]
     public static Float4 Read(ref Float4 from, bool isThere) => PortableRead(ref from, isThere);
 
-    /// <summary>An offset that may be past the last where nothing is read: no matter to a device, but the interpreter looks at it.</summary>
+    /// <summary>An offset that may be past the last where nothing is read: no matter to a device, but the interpreter looks at it.
+    /// </summary>
     [IntrinsicImplementation]
     public static long Within(long offset, long last) => PortableWithin(offset, last);
 

@@ -7,8 +7,9 @@ namespace Cluster.Worker.Compute.Ilgpu.Kernels;
 /// has 16 outputs and up to 64 rows, and reads its weights once, 16 bytes a lane at a time. What <see cref="MatrixLinear"/> is for
 /// waves.</summary>
 /// <remarks>
-/// Layouts are those of <see cref="Linear"/>. A step is four pieces of 16 outputs. An instruction takes any 16 inputs as long as weights
-/// and inputs agree on them, and so a lane keeps the pieces as they come:
+/// Layouts are those of <see cref="Linear"/>, but for the words of 16-bit weights (<see cref="PairedPieces"/>) and the codes of
+/// <see cref="PairedNibbles{THalf}"/>. A step is four pieces of 16 outputs. An instruction takes any 16 inputs as long as weights and
+/// inputs agree on them, and so a lane keeps the pieces as they come:
 /// <code>
 /// lane t: pieces t % 4 of outputs t / 4 and t / 4 + 8, piece t % 4 of row t / 4
 ///     words X, Y of the pieces → one instruction     words Z, W → the next
@@ -124,16 +125,6 @@ internal static class WarpLinear
                 Gate(gate.W, up.W, bias, y, output + OutputSquare.Apart, row + 1, rows, half, activation);
             }
         }
-    }
-
-    /// <summary>Adds the products of eight of a lane's weights with eight of its inputs.</summary>
-    /// <param name="low">Weights of the lane's first output.</param>
-    /// <param name="high">Of its second.</param>
-    public static Float4 MultiplyAdd<THalf>(UInt4 low, UInt4 high, UInt4 x, Float4 sums)
-        where THalf : struct, IHalfFormat
-    {
-        sums = default(THalf).MultiplyAddOfWarp(low.X, high.X, low.Y, high.Y, x.X, x.Y, sums);
-        return default(THalf).MultiplyAddOfWarp(low.Z, high.Z, low.W, high.W, x.Z, x.W, sums);
     }
 
     /// <summary>A lane's outputs of its rows of each tile: this warp's part of the inputs.</summary>

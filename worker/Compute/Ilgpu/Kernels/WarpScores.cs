@@ -207,14 +207,22 @@ internal struct WarpScores
         where THalf : struct, IHalfFormat
         where TTerms : struct, ITerms
     {
-        sums = WarpLinear.MultiplyAdd<THalf>(upper.A, lower.A, keys, sums);
+        sums = MultiplyAdd<THalf>(upper.A, lower.A, keys, sums);
         if (default(TTerms).Count > 1)
         {
-            sums = WarpLinear.MultiplyAdd<THalf>(upper.B, lower.B, keys, sums);
-            sums = WarpLinear.MultiplyAdd<THalf>(upper.C, lower.C, keys, sums);
+            sums = MultiplyAdd<THalf>(upper.B, lower.B, keys, sums);
+            sums = MultiplyAdd<THalf>(upper.C, lower.C, keys, sums);
         }
 
         return sums;
+    }
+
+    /// <summary>Adds the products of eight elements of two rows' queries with those of a token's key.</summary>
+    private static Float4 MultiplyAdd<THalf>(UInt4 upper, UInt4 lower, UInt4 keys, Float4 sums)
+        where THalf : struct, IHalfFormat
+    {
+        sums = default(THalf).MultiplyAddOfWarp(upper.X, lower.X, upper.Y, lower.Y, keys.X, keys.Y, sums);
+        return default(THalf).MultiplyAddOfWarp(upper.Z, lower.Z, upper.W, lower.W, keys.Z, keys.W, sums);
     }
 
     /// <summary>The lane's eight elements of a step.</summary>

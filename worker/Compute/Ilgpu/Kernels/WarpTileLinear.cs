@@ -7,7 +7,8 @@ namespace Cluster.Worker.Compute.Ilgpu.Kernels;
 /// of 128 outputs and 128 or 64 rows (<see cref="IWarpTile"/>), each of its eight warps a half of the outputs and a quarter of the rows.
 /// What <see cref="TileLinear"/> is for waves.</summary>
 /// <remarks>
-/// Inputs are those of <see cref="SplitRows"/>, weights those of <see cref="Linear"/>. Shared memory has room for some steps of 32 inputs;
+/// Inputs are those of <see cref="SplitRows"/>, weights those of <see cref="WarpLinear"/>. Shared memory has room for some steps of 32
+/// inputs;
 /// what needs no decoding is copied there past the registers (<see cref="AsyncCopy"/>), a batch for each step:
 /// <code>
 /// step n:  wait for n     barrier     begin to copy n + stages − 1, to where n − 1 was     shared memory (n) → matrix instructions
