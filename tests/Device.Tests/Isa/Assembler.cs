@@ -42,16 +42,6 @@ internal sealed record Assembler(string Program, string Version)
         return process.ExitCode == 0 ? await output : throw new InvalidOperationException(await errors);
     }
 
-    private static Assembler? Find(string program)
-    {
-        try
-        {
-            using var process = Process.Start(new ProcessStartInfo(program, "--version") { RedirectStandardOutput = true })!;
-            return new Assembler(program, process.StandardOutput.ReadToEnd().Split('\n')[0]);
-        }
-        catch (System.ComponentModel.Win32Exception)
-        {
-            return null;
-        }
-    }
+    private static Assembler? Find(string program) =>
+        Programs.VersionOf(program) is { } said ? new Assembler(program, said.Split('\n')[0]) : null;
 }

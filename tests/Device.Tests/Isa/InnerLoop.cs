@@ -21,28 +21,9 @@ internal sealed partial record InnerLoop(int Matrix, int Shared, int Memory, int
     public double Share => (Matrix + Shared) / (double)Slots;
 
     /// <param name="assembly">Of the kernel alone.</param>
-    public static InnerLoop? Of(string assembly)
-    {
-        var lines = assembly.Split('\n').Select(line => line.Trim()).ToArray();
-        var labels = new Dictionary<string, int>(StringComparer.Ordinal);
-        var loops = new List<(int Begin, int End)>();
-        for (var i = 0; i < lines.Length; i++)
-        {
-            if (Label().Match(lines[i]) is { Success: true } label)
-            {
-                labels[label.Groups[1].Value] = i;
-            }
-            else if (Branch().Match(lines[i]) is { Success: true } branch && labels.TryGetValue(branch.Groups[1].Value, out var begin))
-            {
-                loops.Add((begin, i));
-            }
-        }
-
-        bool HasAnother((int Begin, int End) loop) =>
-            loops.Exists(other => other != loop && other.Begin >= loop.Begin && other.End <= loop.End);
-        return loops.Where(loop => !HasAnother(loop)).Select(loop => Count(lines[loop.Begin..(loop.End + 1)]))
+    public static InnerLoop? Of(string assembly) =>
+        InnermostLoops.Of([.. assembly.Split('\n').Select(line => line.Trim())], Label(), Branch()).Select(Count)
             .Where(loop => loop.Matrix > 0).MaxBy(loop => loop.Matrix);
-    }
 
     private static InnerLoop Count(string[] lines)
     {

@@ -11,8 +11,6 @@ namespace Cluster.Device.Tests.Isa;
 /// <summary>Every kernel as AMD's instructions, read where no GPU is at hand.</summary>
 public sealed class IsaTests
 {
-    private const string WriteVariable = "CLUSTER_WRITE_DOCS";
-
     private const string Missing = "neither clang-19 nor clang-22 is installed";
 
     /// <summary>Those that a compiler is there for.</summary>
@@ -26,13 +24,11 @@ public sealed class IsaTests
     private static readonly Kernel[] Kernels =
     [
         .. BackendKernels.WithMfma.Where(kernel =>
-            (Environment.GetEnvironmentVariable(WriteVariable) is not null
+            (KernelTables.AreWritten
                 || !kernel.Name.Contains(nameof(AnyInput), StringComparison.Ordinal))
             && kernel.Method.DeclaringType != typeof(Linear)
             && (kernel.Method.DeclaringType != typeof(Router) || kernel.Method.Name == nameof(Router.MultiplyTiles))),
     ];
-
-    private static readonly string Document = Path.Combine(RepositoryRoot.Path, "docs", "kernels.md");
 
     [Fact]
     public async Task No_kernel_spills_or_races_and_those_that_multiply_tiles_use_matrix_cores()
@@ -92,17 +88,15 @@ public sealed class IsaTests
     {
         Assert.SkipWhen(Architectures.Length == 0, Missing);
         var facts = await Compiled.Value;
-        var text = await File.ReadAllTextAsync(Document, TestContext.Current.CancellationToken);
+        var text = await File.ReadAllTextAsync(KernelTables.Document, TestContext.Current.CancellationToken);
         var compared = 0;
         foreach (var architecture in Architectures)
         {
-            var (begin, end) = ($"<!-- {architecture} -->\n", $"<!-- end of {architecture} -->");
-            var from = text.IndexOf(begin, StringComparison.Ordinal) + begin.Length;
-            var written = text[from..text.IndexOf(end, StringComparison.Ordinal)];
+            var written = KernelTables.Of(text, architecture);
             var table = Table([.. facts.Where(one => one.Architecture == architecture)], Assembler.For(architecture)!.Version);
-            if (Environment.GetEnvironmentVariable(WriteVariable) is not null)
+            if (KernelTables.AreWritten)
             {
-                text = text.Replace(begin + written, begin + table, StringComparison.Ordinal);
+                text = KernelTables.With(text, architecture, table);
                 written = table;
             }
 
@@ -114,9 +108,9 @@ public sealed class IsaTests
             }
         }
 
-        if (Environment.GetEnvironmentVariable(WriteVariable) is not null)
+        if (KernelTables.AreWritten)
         {
-            await File.WriteAllTextAsync(Document, text, TestContext.Current.CancellationToken);
+            await File.WriteAllTextAsync(KernelTables.Document, text, TestContext.Current.CancellationToken);
         }
 
         Assert.SkipWhen(compared == 0, "the tables are other compilers' than those here");

@@ -10,8 +10,6 @@ namespace Cluster.Device.Tests.Ptx;
 /// <summary>Kernels in the instructions of NVIDIA's GPUs, read where no GPU is at hand: a driver makes the same of our PTX.</summary>
 public sealed class PtxTests
 {
-    private const string WriteVariable = "CLUSTER_WRITE_DOCS";
-
     /// <summary>The oldest that has matrix instructions of 16 inputs; later ones run what is written for it.</summary>
     private const string Target = "sm_80";
 
@@ -19,10 +17,6 @@ public sealed class PtxTests
 
     /// <summary>Bytes of memory that a lane may have for what does not fit its registers, outside of the loops that multiply.</summary>
     private const int FewBytes = 48;
-
-    private static readonly bool IsWriting = Environment.GetEnvironmentVariable(WriteVariable) is not null;
-
-    private static readonly string Document = Path.Combine(RepositoryRoot.Path, "docs", "kernels.md");
 
     private static readonly Lazy<Task<List<(string Kernel, SassFacts Facts)>>> Assembled = new(AssembleAllAsync);
 
@@ -77,15 +71,13 @@ public sealed class PtxTests
     public async Task The_documents_have_the_table_that_the_assembler_gives()
     {
         Assert.SkipWhen(Ptxas.Found is null, Missing);
-        const string Begin = $"<!-- {Target} -->\n", End = $"<!-- end of {Target} -->";
-        var text = await File.ReadAllTextAsync(Document, TestContext.Current.CancellationToken);
-        var from = text.IndexOf(Begin, StringComparison.Ordinal) + Begin.Length;
-        var written = text[from..text.IndexOf(End, StringComparison.Ordinal)];
+        var text = await File.ReadAllTextAsync(KernelTables.Document, TestContext.Current.CancellationToken);
+        var written = KernelTables.Of(text, Target);
         var table = Table([.. (await Assembled.Value).Where(one => IsInTable(one.Kernel))], Ptxas.Found.Version);
-        if (IsWriting)
+        if (KernelTables.AreWritten)
         {
             await File.WriteAllTextAsync(
-                Document, text.Replace(Begin + written, Begin + table, StringComparison.Ordinal), TestContext.Current.CancellationToken);
+                KernelTables.Document, KernelTables.With(text, Target, table), TestContext.Current.CancellationToken);
             return;
         }
 
@@ -110,12 +102,12 @@ public sealed class PtxTests
     /// <summary>Of kernels that differ in a type alone one stands for all.</summary>
     private static bool IsInTable(string kernel) => Multiplies(kernel) && !IsOfAnyWidth(kernel) && !IsOfF32Scales(kernel)
         && !kernel.Split('(', ',', ' ', ')').Contains(nameof(F16Format)) && !kernel.Contains(nameof(E5M2Cache), StringComparison.Ordinal)
-        && !kernel.Contains("FourHeadTiles", StringComparison.Ordinal)
+        && !kernel.Contains(nameof(FourHeadTiles), StringComparison.Ordinal)
         && (!kernel.StartsWith("WarpLinear.MultiplyExperts", StringComparison.Ordinal)
             || kernel.Contains(nameof(WholePieces), StringComparison.Ordinal));
 
     /// <summary>Those that the tests above are about; where the documents are written all are read.</summary>
-    private static bool IsRead(string kernel) => IsWriting || (IsInTable(kernel)
+    private static bool IsRead(string kernel) => KernelTables.AreWritten || (IsInTable(kernel)
         && !kernel.Contains(".MultiplyGated", StringComparison.Ordinal)
         && (kernel.EndsWith(", OneTile)", StringComparison.Ordinal) || kernel.Contains(nameof(BF16Cache), StringComparison.Ordinal)
             || (kernel.Contains(nameof(WholePieces), StringComparison.Ordinal)

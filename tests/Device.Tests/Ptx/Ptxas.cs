@@ -49,15 +49,8 @@ internal sealed record Ptxas(string Program, string Version)
     private static Ptxas? Find()
     {
         var program = Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } named ? named : "ptxas";
-        try
-        {
-            using var process = Process.Start(new ProcessStartInfo(program, "--version") { RedirectStandardOutput = true })!;
-            var said = process.StandardOutput.ReadToEnd();
-            return new Ptxas(program, said.Split('\n').First(line => line.Contains("release", StringComparison.Ordinal)).Split(' ')[^1]);
-        }
-        catch (System.ComponentModel.Win32Exception)
-        {
-            return null;
-        }
+        return Programs.VersionOf(program) is { } said
+            ? new Ptxas(program, said.Split('\n').First(line => line.Contains("release", StringComparison.Ordinal)).Split(' ')[^1])
+            : null;
     }
 }

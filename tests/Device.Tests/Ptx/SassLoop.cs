@@ -23,27 +23,8 @@ internal sealed partial record SassLoop(
     public double Share => (Matrix + Shared) / (double)Slots;
 
     /// <param name="lines">Of the kernel alone.</param>
-    public static SassLoop? Of(string[] lines)
-    {
-        var labels = new Dictionary<string, int>(StringComparer.Ordinal);
-        var loops = new List<(int Begin, int End)>();
-        for (var i = 0; i < lines.Length; i++)
-        {
-            if (Label().Match(lines[i]) is { Success: true } label)
-            {
-                labels[label.Groups[1].Value] = i;
-            }
-            else if (Branch().Match(lines[i]) is { Success: true } branch && labels.TryGetValue(branch.Groups[1].Value, out var begin))
-            {
-                loops.Add((begin, i));
-            }
-        }
-
-        bool HasAnother((int Begin, int End) loop) =>
-            loops.Exists(other => other != loop && other.Begin >= loop.Begin && other.End <= loop.End);
-        return loops.Where(loop => !HasAnother(loop)).Select(loop => Count(lines[loop.Begin..(loop.End + 1)]))
-            .Where(loop => loop.Matrix > 0).MaxBy(loop => loop.Matrix);
-    }
+    public static SassLoop? Of(string[] lines) =>
+        InnermostLoops.Of(lines, Label(), Branch()).Select(Count).Where(loop => loop.Matrix > 0).MaxBy(loop => loop.Matrix);
 
     /// <summary>Such as <c>LDG.E.128</c>; nothing where the line has no instruction, or one that is never executed.</summary>
     public static string OperationOf(string line) =>

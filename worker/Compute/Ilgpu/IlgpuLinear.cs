@@ -28,8 +28,8 @@ internal sealed class IlgpuLinear(string name, int inFeatures, int outFeatures, 
 /// <param name="Tables">Scales, zeros and entries; a word where there are none.</param>
 /// <param name="Groups"><c>[pieces · elements]</c> I32; a word where there are none.</param>
 /// <param name="Bias"><c>[padded]</c> floats.</param>
-/// <param name="IsOnWarps">Whether the kernels of <see cref="WarpKernels"/> multiply it, and 16-bit weights lie as
-/// <see cref="Kernels.PairedPieces"/> says.</param>
+/// <param name="IsOnWarps">Whether the kernels of <see cref="WarpKernels"/> multiply it, and its codes lie as
+/// <see cref="WarpKernels.Arrange"/> leaves them.</param>
 internal sealed record LinearSection(
     WeightFormat Format, int FirstOutput, int Outputs, int Pieces, MemoryRange Codes, MemoryRange Tables, MemoryRange Groups,
     MemoryRange Bias, bool IsOnWarps)

@@ -91,8 +91,21 @@ internal static class WarpKernels
         ];
     }
 
+    /// <summary>Rearranges a panel of pieces as <see cref="Linear"/> has them to what the kernels read.</summary>
+    public static void Arrange(WeightFormat format, Span<byte> panel)
+    {
+        if (format.Kind == WeightKind.Plain)
+        {
+            PairedPieces.Arrange(panel);
+        }
+        else if (PairsNibbles(format))
+        {
+            PairedNibbles<BF16Format>.Arrange(panel);
+        }
+    }
+
     /// <summary>Whether codes lie as <see cref="PairedNibbles{THalf}"/> has them.</summary>
-    public static bool PairsNibbles(WeightFormat format) =>
+    private static bool PairsNibbles(WeightFormat format) =>
         format is { Kind: WeightKind.Grouped, Bits: 4, IsScattered: false, DType: DType.F16 or DType.BF16 };
 
     private static Type Weights(WeightFormat format) =>

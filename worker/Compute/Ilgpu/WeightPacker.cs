@@ -45,11 +45,6 @@ internal sealed class WeightPacker(IKernelLauncher launcher) : IDisposable
                     }
                 }
             }
-
-            if (section.IsOnWarps)
-            {
-                PairedPieces.Arrange(bytes);
-            }
         });
     }
 
@@ -84,11 +79,6 @@ internal sealed class WeightPacker(IKernelLauncher launcher) : IDisposable
                         bytes[at + i * PieceBytes] |= (byte)(codes[i] << (bit % 8));
                     }
                 }
-            }
-
-            if (section.IsOnWarps && WarpKernels.PairsNibbles(section.Format))
-            {
-                PairedNibbles<BF16Format>.Arrange(bytes);
             }
         });
         launcher.Write(section.Tables, MemoryMarshal.AsBytes(Tables(parts, section).AsSpan()));
@@ -262,6 +252,10 @@ internal sealed class WeightPacker(IKernelLauncher launcher) : IDisposable
         {
             bytes.Clear();
             pack(panel, bytes);
+            if (section.IsOnWarps)
+            {
+                WarpKernels.Arrange(section.Format, bytes);
+            }
         });
 
     /// <summary>Fills staging memory in parallel with as many parts as it holds, and uploads them.</summary>

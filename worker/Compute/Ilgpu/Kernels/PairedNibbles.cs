@@ -50,13 +50,16 @@ internal readonly struct PairedNibbles<THalf> : ITileWeights
     {
         foreach (ref var word in MemoryMarshal.Cast<byte, uint>(pieces))
         {
-            var ascending = word;
-            word = 0;
-            for (var i = 0; i < 8; i++)
-            {
-                word |= ((ascending >> (4 * i)) & 15u) << (16 * (i % 2) + 4 * (i / 2));
-            }
+            word = EvenNibbles(word) | (EvenNibbles(word >> 4) << 16);
         }
+    }
+
+    /// <summary>Nibbles 0, 2, 4 and 6, one behind the other.</summary>
+    private static uint EvenNibbles(uint word)
+    {
+        word &= 0x0f0f0f0fu;
+        word = (word | (word >> 4)) & 0x00ff00ffu;
+        return (word | (word >> 8)) & 0xffffu;
     }
 
     private static uint Pair(uint word, PieceScale scale)

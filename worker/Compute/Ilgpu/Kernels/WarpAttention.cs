@@ -104,19 +104,11 @@ internal static class WarpAttention
                 Group.Barrier();
                 if (hasRows)
                 {
-                    WarpScores scores;
-                    Float4 ownScores = default;
-                    if (default(TShare).IsOfTokens)
-                    {
-                        ownScores = WarpScores.OfQuarter<TCache, THalf, TTerms, TTiles>(
-                            keyTile, qkv, upper, lower, headDim, queries, tile + 8 * WarpMatrix.Sharer, cap, quarter);
-                        scores = WarpScores.Gather(ownScores, quarter, SharedMemory.Allocate<Float4>(4 * WarpMatrix.Lanes));
-                    }
-                    else
-                    {
-                        scores = WarpScores.Of<TCache, THalf, TTerms, TTiles>(
-                            keyTile, qkv, upper, lower, headDim, queries, tile + 8 * WarpMatrix.Sharer, cap);
-                    }
+                    var ownScores = WarpScores.Of<TCache, THalf, TTerms, TTiles, TShare>(
+                        keyTile, qkv, upper, lower, headDim, queries, tile + 8 * WarpMatrix.Sharer, cap, quarter);
+                    var scores = default(TShare).IsOfTokens
+                        ? WarpScores.Gather(ownScores.A, quarter, SharedMemory.Allocate<Float4>(4 * WarpMatrix.Lanes))
+                        : ownScores;
 
                     var upperMax = Native.Max(upperPart.Max, WarpMatrix.MaxOfQuad(scores.LargestOfUpper()));
                     var lowerMax = Native.Max(lowerPart.Max, WarpMatrix.MaxOfQuad(scores.LargestOfLower()));
@@ -128,7 +120,7 @@ internal static class WarpAttention
                     var lowerRescale = Native.Exp(lowerPart.Max - lowerRelative);
                     scores = default(TShare).IsOfTokens
                         ? WarpScores.Gather(
-                            WarpScores.Weights(ownScores, upperRelative, lowerRelative), quarter,
+                            WarpScores.Weights(ownScores.A, upperRelative, lowerRelative), quarter,
                             SharedMemory.Allocate<Float4>(4 * WarpMatrix.Lanes))
                         : WarpScores.Weights(scores, upperRelative, lowerRelative);
                     upperPart.Max = upperMax;

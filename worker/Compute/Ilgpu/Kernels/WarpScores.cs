@@ -43,36 +43,47 @@ internal struct WarpScores
         return queries;
     }
 
+    /// <summary>Scores as the softmax takes them; of warps that share rows only the own quarter of them, in <see cref="A"/>.</summary>
     /// <param name="token">The lane's first.</param>
-    public static WarpScores Of<TCache, THalf, TTerms, TTiles>(
+    /// <param name="quarter">Of those warps: 0 for what others have in <see cref="A"/>.</param>
+    public static WarpScores Of<TCache, THalf, TTerms, TTiles, TShare>(
         ArrayView<UInt4> keyTile, ArrayView<float> qkv, WarpRow upper, WarpRow lower, int headDim, KeptQueries queries, int token,
-        float cap)
+        float cap, int quarter)
         where TCache : struct, ICacheTerms
         where THalf : struct, IHalfFormat
         where TTerms : struct, ITerms
         where TTiles : struct, IHeadTiles
+        where TShare : struct, IWarpShare
     {
+        // Column lane / 4 of an instruction is one of two tokens that lane % 4 = lane / 8 has the scores of.
+        var column = WarpMatrix.Lane / 8 * 8 + (WarpMatrix.Line & 1) + (default(TShare).IsOfTokens ? 2 * quarter : 0);
         WarpScores scores = default;
         if (default(TTerms).Count == 1)
         {
-            scores = scores.Add<TCache, THalf, TTerms, TTiles>(keyTile, 0, Term(queries.Upper0), Term(queries.Lower0));
-            scores = scores.Add<TCache, THalf, TTerms, TTiles>(keyTile, 1, Term(queries.Upper1), Term(queries.Lower1));
+            scores = scores.Add<TCache, THalf, TTerms, TTiles, TShare>(keyTile, column, 0, Term(queries.Upper0), Term(queries.Lower0));
+            scores = scores.Add<TCache, THalf, TTerms, TTiles, TShare>(keyTile, column, 1, Term(queries.Upper1), Term(queries.Lower1));
             if (Steps<TTiles>() > 2)
             {
-                scores = scores.Add<TCache, THalf, TTerms, TTiles>(keyTile, 2, Term(queries.Upper2), Term(queries.Lower2));
-                scores = scores.Add<TCache, THalf, TTerms, TTiles>(keyTile, 3, Term(queries.Upper3), Term(queries.Lower3));
+                scores = scores.Add<TCache, THalf, TTerms, TTiles, TShare>(keyTile, column, 2, Term(queries.Upper2), Term(queries.Lower2));
+                scores = scores.Add<TCache, THalf, TTerms, TTiles, TShare>(keyTile, column, 3, Term(queries.Upper3), Term(queries.Lower3));
             }
         }
         else
         {
             for (var step = 0; step < Steps<TTiles>(); step++)
             {
-                scores = scores.Add<TCache, THalf, TTerms, TTiles>(
-                    keyTile, step, Query<TTerms>(qkv, upper, step, headDim), Query<TTerms>(qkv, lower, step, headDim));
+                scores = scores.Add<TCache, THalf, TTerms, TTiles, TShare>(
+                    keyTile, column, step, Query<TTerms>(qkv, upper, step, headDim), Query<TTerms>(qkv, lower, step, headDim));
             }
         }
 
-        return Mask(scores, token, upper, lower, cap);
+        if (!default(TShare).IsOfTokens)
+        {
+            return Mask(scores, token, upper, lower, cap);
+        }
+
+        scores.A = Mask(scores.A, token + 2 * quarter, upper, lower, cap);
+        return scores;
     }
 
     public readonly float LargestOfUpper() => Native.Max(
@@ -95,43 +106,6 @@ internal struct WarpScores
         }
 
         return scores;
-    }
-
-    /// <summary>The same of a quarter of the tokens, as <see cref="A"/> to <see cref="D"/> are: those of this warp, masked.</summary>
-    /// <param name="quarter">0 for <see cref="A"/>.</param>
-    public static Float4 OfQuarter<TCache, THalf, TTerms, TTiles>(
-        ArrayView<UInt4> keyTile, ArrayView<float> qkv, WarpRow upper, WarpRow lower, int headDim, KeptQueries queries, int token,
-        float cap, int quarter)
-        where TCache : struct, ICacheTerms
-        where THalf : struct, IHalfFormat
-        where TTerms : struct, ITerms
-        where TTiles : struct, IHeadTiles
-    {
-        var column = Column + 2 * quarter;
-        Float4 scores = default;
-        if (default(TTerms).Count == 1)
-        {
-            scores = Add<TCache, THalf, TTerms, TTiles>(keyTile, column, OctetOf(0), Term(queries.Upper0), Term(queries.Lower0), scores);
-            scores = Add<TCache, THalf, TTerms, TTiles>(keyTile, column, OctetOf(1), Term(queries.Upper1), Term(queries.Lower1), scores);
-            if (Steps<TTiles>() > 2)
-            {
-                scores = Add<TCache, THalf, TTerms, TTiles>(
-                    keyTile, column, OctetOf(2), Term(queries.Upper2), Term(queries.Lower2), scores);
-                scores = Add<TCache, THalf, TTerms, TTiles>(
-                    keyTile, column, OctetOf(3), Term(queries.Upper3), Term(queries.Lower3), scores);
-            }
-        }
-        else
-        {
-            for (var step = 0; step < Steps<TTiles>(); step++)
-            {
-                scores = Add<TCache, THalf, TTerms, TTiles>(
-                    keyTile, column, OctetOf(step), Query<TTerms>(qkv, upper, step, headDim), Query<TTerms>(qkv, lower, step, headDim),
-                    scores);
-            }
-        }
-
-        return Mask(scores, token + 2 * quarter, upper, lower, cap);
     }
 
     /// <summary>A quarter's weights.</summary>
@@ -163,25 +137,26 @@ internal struct WarpScores
         return all;
     }
 
-    // Column lane / 4 of an instruction is one of two tokens that lane % 4 = lane / 8 has the scores of.
-    private static int Column => WarpMatrix.Lane / 8 * 8 + (WarpMatrix.Line & 1);
-
-    private static int OctetOf(int step) => step * WarpMatrix.Quad + WarpMatrix.Sharer;
-
     /// <summary>Adds the products of 32 elements.</summary>
-    private readonly WarpScores Add<TCache, THalf, TTerms, TTiles>(
-        ArrayView<UInt4> keyTile, int step, InputTerms upper, InputTerms lower)
+    /// <param name="token">The column's first of the tile.</param>
+    private readonly WarpScores Add<TCache, THalf, TTerms, TTiles, TShare>(
+        ArrayView<UInt4> keyTile, int token, int step, InputTerms upper, InputTerms lower)
         where TCache : struct, ICacheTerms
         where THalf : struct, IHalfFormat
         where TTerms : struct, ITerms
         where TTiles : struct, IHeadTiles
+        where TShare : struct, IWarpShare
     {
-        var (token, octet) = (Column, OctetOf(step));
-        WarpScores scores;
+        var octet = step * WarpMatrix.Quad + WarpMatrix.Sharer;
+        var scores = this;
         scores.A = Add<TCache, THalf, TTerms, TTiles>(keyTile, token, octet, upper, lower, A);
-        scores.B = Add<TCache, THalf, TTerms, TTiles>(keyTile, token + 2, octet, upper, lower, B);
-        scores.C = Add<TCache, THalf, TTerms, TTiles>(keyTile, token + 4, octet, upper, lower, C);
-        scores.D = Add<TCache, THalf, TTerms, TTiles>(keyTile, token + 6, octet, upper, lower, D);
+        if (!default(TShare).IsOfTokens)
+        {
+            scores.B = Add<TCache, THalf, TTerms, TTiles>(keyTile, token + 2, octet, upper, lower, B);
+            scores.C = Add<TCache, THalf, TTerms, TTiles>(keyTile, token + 4, octet, upper, lower, C);
+            scores.D = Add<TCache, THalf, TTerms, TTiles>(keyTile, token + 6, octet, upper, lower, D);
+        }
+
         return scores;
     }
 

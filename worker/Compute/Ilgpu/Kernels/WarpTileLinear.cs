@@ -8,8 +8,7 @@ namespace Cluster.Worker.Compute.Ilgpu.Kernels;
 /// What <see cref="TileLinear"/> is for waves.</summary>
 /// <remarks>
 /// Inputs are those of <see cref="SplitRows"/>, weights those of <see cref="WarpLinear"/>. Shared memory has room for some steps of 32
-/// inputs;
-/// what needs no decoding is copied there past the registers (<see cref="AsyncCopy"/>), a batch for each step:
+/// inputs; what needs no decoding is copied there past the registers (<see cref="AsyncCopy"/>), a batch for each step:
 /// <code>
 /// step n:  wait for n     barrier     begin to copy n + stages − 1, to where n − 1 was     shared memory (n) → matrix instructions
 /// </code>
